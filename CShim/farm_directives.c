@@ -1,0 +1,315 @@
+/* farm_directives.c - the directives, and what they say when something is wrong. */
+#include "farm_shim.h"
+
+#include "farm_numbers.h"
+
+farm_conf *farm_conf_of(server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &proxy_farm_module);
+}
+
+/* Virtual hosts get one too, which stays empty: farms belong to the main server and are visible everywhere. */
+void *farm_create_server_config(apr_pool_t *p, server_rec *s)
+{
+    farm_conf *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)s;
+    conf->farms = apr_array_make(p, 4, sizeof(farm_farm *));
+    conf->locks = FARM_LOCKS_ROW;
+    return conf;
+}
+
+/* Why a directive may not stand where it does, or NULL. */
+static const char *wrong_place(cmd_parms *cmd)
+{
+    if (ap_check_cmd_context(cmd, NOT_IN_VIRTUALHOST | NOT_IN_DIR_CONTEXT | NOT_IN_HTACCESS | NOT_IN_PROXY)) {
+        return apr_psprintf(cmd->pool, "%s belongs in the server configuration, outside <VirtualHost>, <Directory>, "
+                            "<Location> and <Proxy>; a farm is visible in every virtual host", cmd->cmd->name);
+    }
+    return NULL;
+}
+
+/* The farm that a directive of one speaks of; NULL, and an error, outside <Farm>. */
+static farm_farm *farm_being_read(cmd_parms *cmd, const char **error)
+{
+    farm_conf *conf = farm_conf_of(cmd->server);
+
+    if ((*error = wrong_place(cmd))) {
+        return NULL;
+    }
+    if (!conf->open) {
+        *error = apr_psprintf(cmd->pool, "%s belongs between <Farm NAME> and </Farm>", cmd->cmd->name);
+    }
+    return conf->open;
+}
+
+static farm_farm *find_farm(farm_conf *conf, const char *key)
+{
+    int i;
+
+    for (i = 0; i < conf->farms->nelts; i++) {
+        farm_farm *farm = APR_ARRAY_IDX(conf->farms, i, farm_farm *);
+        if (strcmp(farm->key, key) == 0) {
+            return farm;
+        }
+    }
+    return NULL;
+}
+
+static const char *const farm_words[] = { "FarmMember", "FarmAlgorithm", "FarmSet", NULL };
+
+static const char *check_contents(cmd_parms *cmd)
+{
+    const ap_directive_t *line;
+    int i;
+
+    for (line = cmd->directive->first_child; line; line = line->next) {
+        for (i = 0; farm_words[i] && strcasecmp(farm_words[i], line->directive); i++) {
+        }
+        if (!farm_words[i]) {
+            return apr_psprintf(cmd->pool, "%s (%s:%d) is no directive of a farm; <Farm> takes FarmMember, "
+                                "FarmAlgorithm and FarmSet", line->directive, line->filename, line->line_num);
+        }
+    }
+    return NULL;
+}
+
+static const char *farm_section(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    farm_conf *conf = farm_conf_of(cmd->server);
+    const char *end = ap_strrchr_c(arg, '>');
+    const char *error = wrong_place(cmd);
+    const char *name;
+    farm_farm *farm, *known;
+
+    (void)dummy;
+    if (error) {
+        return error;
+    }
+    if (!end) {
+        return "<Farm NAME> lacks its closing '>'";
+    }
+    arg = apr_pstrmemdup(cmd->temp_pool, arg, (apr_size_t)(end - arg));
+    name = ap_getword_conf(cmd->pool, &arg);
+    if (*arg || !farm_on_farm_name(name, (uint32_t)strlen(name))) {
+        return apr_psprintf(cmd->pool, "<Farm> takes one name of 1 to 63 letters, digits, '_' and '-', "
+                            "not '%s%s%s'", name, *arg ? " " : "", arg);
+    }
+    farm = apr_pcalloc(cmd->pool, sizeof(*farm));
+    farm->name = name;
+    farm->key = apr_pstrdup(cmd->pool, name);
+    ap_str_tolower((char *)farm->key);
+    if ((known = find_farm(conf, farm->key))) {
+        return apr_psprintf(cmd->pool, "<Farm %s> is defined already at %s:%d; names of farms are the same in any "
+                            "case of letters: write another name, or put the members there", name, known->file,
+                            known->line);
+    }
+    if ((error = check_contents(cmd))) {
+        return error;
+    }
+    farm->balancer_name = apr_pstrcat(cmd->pool, "balancer://", farm->key, NULL);
+    farm->file = cmd->directive->filename;
+    farm->line = cmd->directive->line_num;
+    farm->members = apr_array_make(cmd->pool, 4, sizeof(farm_member *));
+    farm->algorithm = farm_on_algorithm("adaptive", 8);
+    farm->max_attempts = 3;
+    farm->retry_safe = 1;
+    farm->fall = 1;
+    farm->retry = apr_time_from_sec(10);
+    APR_ARRAY_PUSH(conf->farms, farm_farm *) = farm;
+
+    conf->open = farm;
+    error = ap_walk_config(cmd->directive->first_child, cmd, cmd->context);
+    conf->open = NULL;
+    return error;
+}
+
+static const char *farm_member_line(cmd_parms *cmd, void *dummy, const char *args)
+{
+    const char *error;
+    farm_farm *farm = farm_being_read(cmd, &error);
+    farm_member *member;
+
+    (void)dummy;
+    if (!farm) {
+        return error;
+    }
+    member = apr_pcalloc(cmd->pool, sizeof(*member));
+    member->file = cmd->directive->filename;
+    member->line = cmd->directive->line_num;
+    error = farm_member_parse(cmd->pool, farm, member, args);
+    if (!error) {
+        APR_ARRAY_PUSH(farm->members, farm_member *) = member;
+    }
+    return error;
+}
+
+static const char *farm_algorithm_line(cmd_parms *cmd, void *dummy, const char *name)
+{
+    const char *error, *known, *list = "";
+    farm_farm *farm = farm_being_read(cmd, &error);
+    unsigned int i, algorithm;
+
+    (void)dummy;
+    if (!farm) {
+        return error;
+    }
+    algorithm = farm_on_algorithm(name, (uint32_t)strlen(name));
+    if (algorithm == FARM_NONE) {
+        for (i = 0; (known = farm_on_algorithm_name(i)); i++) {
+            list = apr_pstrcat(cmd->temp_pool, list, i ? ", " : "", known, NULL);
+        }
+        return apr_psprintf(cmd->pool, "FarmAlgorithm knows no '%s'; write one of %s", name, list);
+    }
+    farm->algorithm = algorithm;
+    return NULL;
+}
+
+static const char *set_statuses(apr_pool_t *p, farm_farm *farm, const char *value)
+{
+    char *state, *word, *list = apr_pstrdup(p, value);
+    int status;
+
+    memset(farm->fail_on_status, 0, sizeof(farm->fail_on_status));
+    for (word = apr_strtok(list, ",", &state); word; word = apr_strtok(NULL, ",", &state)) {
+        if (!farm_integer(word, 100, 599, &status)) {
+            return apr_psprintf(p, "FarmSet failonstatus= takes statuses from 100 to 599 with commas between them, as in "
+                                "failonstatus=502,503, not '%s'", value);
+        }
+        farm->fail_on_status[status / 64] |= APR_UINT64_C(1) << (status % 64);
+    }
+    return *value ? NULL : "FarmSet failonstatus= lacks its statuses; write failonstatus=502,503";
+}
+
+static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
+{
+    const char *error, *value;
+    farm_farm *farm = farm_being_read(cmd, &error);
+    char *key;
+    apr_pool_t *p = cmd->pool;
+
+    (void)dummy;
+    if (!farm) {
+        return error;
+    }
+    if (!(key = farm_split(p, word, &value))) {
+        return apr_psprintf(p, "FarmSet takes key=value, not '%s'", word);
+    }
+    if (!strcasecmp(key, "maxattempts")) {
+        return farm_integer(value, 1, FARM_MOST_ATTEMPTS, &farm->max_attempts) ? NULL : apr_psprintf(p,
+            "FarmSet maxattempts= takes a number from 1 to %d, not '%s'", FARM_MOST_ATTEMPTS, value);
+    }
+    if (!strcasecmp(key, "retryon")) {
+        return farm_word(value, "connect", "safe", &farm->retry_safe) ? NULL : apr_psprintf(p,
+            "FarmSet retryon= takes connect or safe, not '%s'", value);
+    }
+    if (!strcasecmp(key, "fall")) {
+        return farm_integer(value, 1, 1000000, &farm->fall) ? NULL : apr_psprintf(p,
+            "FarmSet fall= takes a number of failures from 1 to 1000000, not '%s'", value);
+    }
+    if (!strcasecmp(key, "retry")) {
+        return farm_interval(value, apr_time_from_msec(1), apr_time_from_sec(86400), &farm->retry) ? NULL :
+            apr_psprintf(p, "FarmSet retry= takes a time from 1ms to 24h, as in retry=10s, not '%s'", value);
+    }
+    if (!strcasecmp(key, "failontimeout")) {
+        return farm_word(value, "off", "on", &farm->fail_on_timeout) ? NULL : apr_psprintf(p,
+            "FarmSet failontimeout= takes on or off, not '%s'", value);
+    }
+    if (!strcasecmp(key, "failonstatus")) {
+        return set_statuses(p, farm, value);
+    }
+    return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, failonstatus and "
+                        "failontimeout", key);
+}
+
+static const char *farm_locks(cmd_parms *cmd, void *dummy, const char *word)
+{
+    farm_conf *conf = farm_conf_of(cmd->server);
+    const char *error = wrong_place(cmd);
+
+    (void)dummy;
+    if (error) {
+        return error;
+    }
+    if (!strcasecmp(word, "row")) {
+        conf->locks = FARM_LOCKS_ROW;
+    }
+    else if (!strcasecmp(word, "farm")) {
+        conf->locks = FARM_LOCKS_FARM;
+    }
+    else if (!strcasecmp(word, "engine")) {
+        conf->locks = FARM_LOCKS_ENGINE;
+    }
+    else {
+        return apr_psprintf(cmd->pool, "FarmLocks takes engine, farm or row, not '%s'", word);
+    }
+    return NULL;
+}
+
+static const char *farm_table_one(cmd_parms *cmd, void *dummy, const char *word)
+{
+    farm_conf *conf = farm_conf_of(cmd->server);
+    const char *value, *error = wrong_place(cmd);
+    char *key;
+
+    (void)dummy;
+    if (error) {
+        return error;
+    }
+    conf->table_file = cmd->directive->filename;
+    conf->table_line = cmd->directive->line_num;
+    if (!(key = farm_split(cmd->pool, word, &value))) {
+        return apr_psprintf(cmd->pool, "FarmTable takes members=N and farms=N, not '%s'", word);
+    }
+    if (!strcasecmp(key, "members")) {
+        return farm_integer(value, 1, 65536, &conf->table_members) ? NULL : apr_psprintf(cmd->pool,
+            "FarmTable members= takes a number from 1 to 65536, not '%s'", value);
+    }
+    if (!strcasecmp(key, "farms")) {
+        return farm_integer(value, 1, 4096, &conf->table_farms) ? NULL : apr_psprintf(cmd->pool,
+            "FarmTable farms= takes a number from 1 to 4096, not '%s'", value);
+    }
+    return apr_psprintf(cmd->pool, "FarmTable knows no '%s'; it takes members=N and farms=N", key);
+}
+
+const command_rec farm_directives[] = {
+    AP_INIT_RAW_ARGS("<Farm", farm_section, NULL, RSRC_CONF, "a pool of members: <Farm NAME> ... </Farm>"),
+    AP_INIT_RAW_ARGS("FarmMember", farm_member_line, NULL, RSRC_CONF, "URL [key=value ...]: a member of the farm"),
+    AP_INIT_TAKE1("FarmAlgorithm", farm_algorithm_line, NULL, RSRC_CONF, "how a member is chosen; default adaptive"),
+    AP_INIT_ITERATE("FarmSet", farm_set_one, NULL, RSRC_CONF, "key=value ...: how the farm treats failures"),
+    AP_INIT_TAKE1("FarmLocks", farm_locks, NULL, RSRC_CONF, "engine, farm or row: how fine the locks are"),
+    AP_INIT_ITERATE("FarmTable", farm_table_one, NULL, RSRC_CONF, "members=N farms=N: capacity of the tables"),
+    { .name = NULL }
+};
+
+/* What can be said only of the whole configuration; runs for configtest too. */
+int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    farm_conf *conf = farm_conf_of(s);
+    int i, members = 0;
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    for (i = 0; i < conf->farms->nelts; i++) {
+        farm_farm *farm = APR_ARRAY_IDX(conf->farms, i, farm_farm *);
+        members += farm->members->nelts;
+        if (farm->members->nelts == 0) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, s, "FARM00001: %s:%d: <Farm %s> has no "
+                         "members and is down; give it a FarmMember", farm->file, farm->line, farm->name);
+        }
+    }
+    if (conf->table_members && members > conf->table_members) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00002: %s:%d: FarmTable members=%d is too "
+                     "small for the %d members that are configured; write members=%d or more", conf->table_file,
+                     conf->table_line, conf->table_members, members, members);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (conf->table_farms && conf->farms->nelts > conf->table_farms) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00003: %s:%d: FarmTable farms=%d is too "
+                     "small for the %d farms that are configured; write farms=%d or more", conf->table_file,
+                     conf->table_line, conf->table_farms, conf->farms->nelts, conf->farms->nelts);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}

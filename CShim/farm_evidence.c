@@ -1,0 +1,85 @@
+/* farm_evidence.c - how an attempt ended, as far as mod_proxy's handlers let it be seen: their status, the notes and
+ * variables they leave, what came through the filters. No judgement: Swift makes it. */
+#include "farm_proxy.h"
+
+/* Whether the member may have begun to act on the request. */
+static int was_sent(farm_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+
+    if (ctx->member->is_ajp) {
+        /* mod_proxy_ajp reads the body, also an empty one, after it has sent the header; but not a chunked one. */
+        return farm_body_was_asked(ctx) || apr_table_get(r->headers_in, "Transfer-Encoding") != NULL;
+    }
+    /* mod_proxy_http and mod_proxy_http2 note the port when they have written the request; the handlers that speak
+     * CGI make its variables when they are about to. */
+    return apr_table_get(r->notes, "proxy-source-port") != NULL
+        || (!ctx->member->is_http && !ctx->member->is_http2
+            && apr_table_get(r->subprocess_env, "GATEWAY_INTERFACE") != NULL);
+}
+
+static int error_note_begins(request_rec *r, const char *with)
+{
+    const char *note = apr_table_get(r->notes, "error-notes");
+
+    return note && !strncmp(note, with, strlen(with));
+}
+
+/* Nothing came from the member, and the handler says `rc`. */
+static apr_uint32_t without_answer(farm_ctx *ctx, proxy_worker *worker, int rc)
+{
+    request_rec *r = ctx->r;
+    apr_uint32_t sent = was_sent(ctx) ? FARM_SAW_SENT : 0;
+
+    if (r->connection->aborted || farm_body_failed(ctx)) {
+        return FARM_SAW_CLIENT | sent;
+    }
+    if (apr_table_get(r->notes, "proxy_timedout") || rc == HTTP_GATEWAY_TIME_OUT) {
+        return FARM_SAW_TIMEOUT | FARM_SAW_SENT;
+    }
+    switch (rc) {
+    case HTTP_SERVICE_UNAVAILABLE:
+        if (sent) {
+            return FARM_SAW_BREAK | FARM_SAW_SENT;
+        }
+        if ((ctx->member->is_http && !farm_body_was_prefetched(ctx)) || farm_worker_shortage(worker)) {
+            return FARM_SAW_SHORTAGE;
+        }
+        return FARM_SAW_UNREACHABLE;
+    case HTTP_INTERNAL_SERVER_ERROR:
+        if (error_note_begins(r, "DNS lookup failure") || error_note_begins(r, "Error during SSL Handshake")) {
+            return FARM_SAW_UNREACHABLE;
+        }
+        /* mod_proxy_ajp says so of any failure after a request that may not be repeated was sent. */
+        return sent && !ctx->member->is_http ? FARM_SAW_BREAK | FARM_SAW_SENT : 0;
+    case HTTP_BAD_GATEWAY:
+        /* Without a port noted, writing the request broke off: the member may have had some of it. */
+        return FARM_SAW_BREAK | FARM_SAW_SENT;
+    case OK:
+    case DONE:
+    case SUSPENDED:
+        /* A tunnel: its bytes do not come through the filters. */
+        return FARM_SAW_ANSWER;
+    default:
+        return sent;
+    }
+}
+
+apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc)
+{
+    request_rec *r = ctx->r;
+
+    switch (ctx->answer) {
+    case FARM_ANSWER_PASSED:
+        /* mod_proxy_fcgi marks no broken answer; it only says that something in the middle of one went wrong. */
+        return FARM_SAW_ANSWER | FARM_SAW_SENT | (ctx->answer_broke || rc == AP_FILTER_ERROR ? FARM_SAW_BREAK : 0)
+            | (r->connection->aborted ? FARM_SAW_CLIENT : 0);
+    case FARM_ANSWER_HELD:
+        return FARM_SAW_HELD | FARM_SAW_SENT;
+    case FARM_ANSWER_BROKEN:
+        return FARM_SAW_BREAK | FARM_SAW_SENT | (r->connection->aborted ? FARM_SAW_CLIENT : 0);
+    case FARM_ANSWER_NONE:
+        break;
+    }
+    return without_answer(ctx, worker, rc);
+}

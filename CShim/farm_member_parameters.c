@@ -1,0 +1,189 @@
+/* farm_member_parameters.c - the words of a FarmMember line. */
+#include "farm_shim.h"
+
+#include "apr_uri.h"
+#include "mod_proxy.h"
+
+#include "farm_numbers.h"
+#include "farm_proxy.h"
+
+static const char *const schemes[] = { "http", "https", "h2", "h2c", "ws", "wss", "ajp", "fcgi", "scgi", "uwsgi", NULL };
+
+static const char *check_scheme(apr_pool_t *p, const char *scheme)
+{
+    const char *list = "";
+    int i;
+
+    for (i = 0; schemes[i]; i++) {
+        if (!strcmp(schemes[i], scheme)) {
+            return NULL;
+        }
+        list = apr_pstrcat(p, list, i ? ", " : "", schemes[i], NULL);
+    }
+    return apr_psprintf(p, "FarmMember cannot use the scheme '%s'; write one of %s", scheme, list);
+}
+
+/* Takes the URL apart. A path in it goes before the request's. */
+static const char *parse_url(apr_pool_t *p, farm_member *member)
+{
+    const char *url = member->url, *error, *path;
+    apr_uri_t uri;
+    int is_unix = !ap_cstr_casecmpn(url, "unix:", 5);
+    apr_size_t length;
+
+    if (is_unix) {
+        const char *bar = ap_strchr_c(url, '|');
+        if (!bar || bar == url + 5) {
+            return apr_psprintf(p, "FarmMember '%s' lacks a part; write unix:/path/of.sock|http://host/", url);
+        }
+        url = bar + 1;
+    }
+    if (apr_uri_parse(p, url, &uri) != APR_SUCCESS || !uri.scheme || !*uri.scheme) {
+        return apr_psprintf(p, "FarmMember takes a whole URL, as in http://10.0.0.11:8080/, not '%s'", member->url);
+    }
+    ap_str_tolower(uri.scheme);
+    if ((error = check_scheme(p, uri.scheme))) {
+        return error;
+    }
+    if (!uri.hostname || !*uri.hostname) {
+        if (!is_unix) {
+            return apr_psprintf(p, "FarmMember '%s' lacks a host; write scheme://host:port/", member->url);
+        }
+        uri.hostname = uri.hostinfo = "localhost";
+    }
+    if (uri.user || uri.password || uri.query || uri.fragment) {
+        return apr_psprintf(p, "FarmMember '%s' has more than scheme, host, port and path; write scheme://host:port/path "
+                            "(for a password, set a header with RequestHeader)", member->url);
+    }
+    if (uri.port_str && (!*uri.port_str || !uri.port)) {
+        return apr_psprintf(p, "FarmMember '%s' has no valid port; write a number from 1 to 65535 or none", member->url);
+    }
+    if (!uri.port && !ap_proxy_port_of_scheme(uri.scheme)) {
+        return apr_psprintf(p, "FarmMember '%s' lacks its port, for %s has no usual one", member->url, uri.scheme);
+    }
+    path = uri.path ? uri.path : "";
+    length = strlen(path);
+    while (length > 0 && path[length - 1] == '/') {
+        length--;
+    }
+    ap_str_tolower(uri.hostinfo);
+    member->mapped = apr_psprintf(p, "%s://%s%.*s", uri.scheme, uri.hostinfo, (int)length, path);
+    member->is_ajp = !strcmp(uri.scheme, "ajp");
+    member->is_http2 = uri.scheme[0] == 'h' && uri.scheme[1] == '2';
+    member->is_http = (uri.scheme[0] == 'h' && !member->is_http2) || uri.scheme[0] == 'w';
+    if (!is_unix && !ap_strchr_c(uri.hostname, ':')) {
+        member->name = apr_psprintf(p, "%s:%d", uri.hostname,
+                                    uri.port ? uri.port : ap_proxy_port_of_scheme(uri.scheme));
+    }
+    return farm_proxy_check_url(p, member->url);
+}
+
+static const char *set_name(apr_pool_t *p, farm_member *member, const char *value)
+{
+    if (!farm_on_member_name(value, (uint32_t)strlen(value))) {
+        return apr_psprintf(p, "FarmMember name= takes 1 to 63 letters, digits and '_.:-', not '%s'", value);
+    }
+    member->name = value;
+    return NULL;
+}
+
+static const char *set_admin(apr_pool_t *p, farm_member *member, const char *value)
+{
+    static const char *const states[] = { "on", "drain", "off" };
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        if (!strcasecmp(value, states[i])) {
+            member->admin = i;
+            return NULL;
+        }
+    }
+    return apr_psprintf(p, "FarmMember admin= takes on, drain or off, not '%s'", value);
+}
+
+/* Words of BalancerMember that mean something else here. */
+static const char *other_name(apr_pool_t *p, const char *key)
+{
+    static const struct { const char *theirs, *ours; } names[] = {
+        { "loadfactor", "weight=" }, { "lbset", "tier=" }, { "status", "admin=" }, { "retry", "FarmSet retry=" },
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcasecmp(key, names[i].theirs)) {
+            return apr_psprintf(p, "FarmMember has no %s=; write %s instead", key, names[i].ours);
+        }
+    }
+    return NULL;
+}
+
+static const char *set_one(apr_pool_t *p, farm_member *member, const char *key, const char *value)
+{
+    farm_parameter *parameter;
+    const char *error;
+
+    if (!strcasecmp(key, "name")) {
+        return set_name(p, member, value);
+    }
+    if (!strcasecmp(key, "admin")) {
+        return set_admin(p, member, value);
+    }
+    if (!strcasecmp(key, "weight")) {
+        return farm_integer(value, 1, 1000, &member->weight) ? NULL : apr_psprintf(p,
+            "FarmMember weight= takes a number from 1 to 1000, not '%s'", value);
+    }
+    if (!strcasecmp(key, "tier")) {
+        return farm_integer(value, 0, 9, &member->tier) ? NULL : apr_psprintf(p,
+            "FarmMember tier= takes a number from 0 to 9, not '%s'", value);
+    }
+    if (!strcasecmp(key, "maxinflight")) {
+        return farm_integer(value, 0, 1000000, &member->max_inflight) ? NULL : apr_psprintf(p,
+            "FarmMember maxinflight= takes a number from 1 to 1000000, or 0 for no limit, not '%s'", value);
+    }
+    if ((error = other_name(p, key)) || (error = farm_proxy_check_parameter(p, key, value))) {
+        return error;
+    }
+    parameter = apr_array_push(member->parameters);
+    parameter->key = key;
+    parameter->value = value;
+    return NULL;
+}
+
+const char *farm_member_parse(apr_pool_t *p, farm_farm *farm, farm_member *member, const char *words)
+{
+    const char *error, *word, *value;
+    char *key;
+    int i;
+
+    member->weight = 1;
+    member->parameters = apr_array_make(p, 2, sizeof(farm_parameter));
+    member->url = ap_getword_conf(p, &words);
+    if (!*member->url) {
+        return "FarmMember lacks its URL; write FarmMember http://10.0.0.11:8080/";
+    }
+    if ((error = parse_url(p, member))) {
+        return error;
+    }
+    while (*words) {
+        word = ap_getword_conf(p, &words);
+        if (!(key = farm_split(p, word, &value))) {
+            return apr_psprintf(p, "FarmMember takes key=value after its URL, not '%s'", word);
+        }
+        if ((error = set_one(p, member, key, value))) {
+            return error;
+        }
+    }
+    if (!member->name || !farm_on_member_name(member->name, (uint32_t)strlen(member->name))) {
+        return apr_psprintf(p, "FarmMember '%s' needs a name=, of 1 to 63 letters, digits and '_.:-', since its URL "
+                            "gives none", member->url);
+    }
+    for (i = 0; i < farm->members->nelts; i++) {
+        farm_member *other = APR_ARRAY_IDX(farm->members, i, farm_member *);
+        if (!strcmp(other->name, member->name)) {
+            return apr_psprintf(p, "FarmMember '%s': the farm has a member of the name '%s' already, at %s:%d; give one "
+                                "of them another name=", member->url, member->name, other->file, other->line);
+        }
+    }
+    member->route = member->name;
+    return NULL;
+}

@@ -1,0 +1,254 @@
+/* farm_proxy.c - how a farm hangs in mod_proxy: it recognises a farm's URL, puts a member's in its place, and repeats
+ * attempts. What is chosen, and what an attempt's end means, Swift decides. */
+#include "farm_proxy.h"
+
+#include "http_connection.h"
+
+/* The farm that a URL names, and the path after its name: a host that is a farm, with no port. */
+static apr_uint32_t farm_of_url(const char *url, const char **path)
+{
+    const char *host = ap_strstr_c(url, "://"), *end;
+
+    if (!host) {
+        return FARM_NONE;
+    }
+    host += 3;
+    for (end = host; *end && *end != '/' && *end != '?' && *end != '#'; end++) {
+        if (*end == ':' || *end == '@') {
+            return FARM_NONE;
+        }
+    }
+    *path = end;
+    return farm_on_find_farm(farm_current->engine, host, (uint32_t)(end - host));
+}
+
+static farm_ctx *begin(request_rec *r, const char *url)
+{
+    const char *path;
+    apr_uint32_t farm = farm_of_url(url, &path);
+
+    /* A socket named beside the host says where to go: that is not the farm. */
+    if (farm == FARM_NONE || apr_table_get(r->notes, "uds_path")) {
+        return NULL;
+    }
+    return farm_ctx_create(r, farm_current->farm_at[farm], farm, path);
+}
+
+/* The URL of a farm has no canonical form: that depends on the scheme of the member. It stays as mod_proxy mapped it
+ * until a member is chosen. */
+static int farm_canon(request_rec *r, char *url)
+{
+    farm_ctx *ctx;
+
+    (void)url;
+    if (!farm_current || r->proxyreq != PROXYREQ_REVERSE) {
+        return DECLINED;
+    }
+    ctx = farm_ctx_of(r);
+    if (ctx && ctx->aside) {
+        return DECLINED;
+    }
+    if ((ctx = begin(r, r->filename + 6)) == NULL) {
+        return DECLINED;
+    }
+    ctx->canonical = 1;
+    return OK;
+}
+
+/* Makes the request one to the member that was chosen. */
+static int direct(farm_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+    int rc = OK;
+
+    ctx->member = farm_current->member_at[ctx->request.member];
+    r->filename = apr_pstrcat(r->pool, "proxy:", ctx->member->mapped, ctx->path, NULL);
+    if (ctx->canonical) {
+        ctx->aside = 1;
+        rc = proxy_run_canon_handler(r, apr_pstrdup(r->pool, r->filename + 6));
+        ctx->aside = 0;
+        if (rc == DECLINED) {
+            rc = OK;
+        }
+    }
+    ctx->url = r->filename + 6;
+    farm_environment(ctx);
+    return rc;
+}
+
+/* No member will do: the farm's condition says so in the log, and the client gets a status. */
+static int refuse(farm_ctx *ctx, int last_failure)
+{
+    apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
+    static const char *const why[] = { "no other member is available", "every available member is at its maxinflight",
+                                       "it is administratively offline", "it is down: no member is available" };
+
+    farm_environment_refused(ctx, condition);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00012: farm %s cannot serve %s: %s", ctx->farm->key,
+                  ctx->r->uri, why[condition & 3]);
+    return condition == 0 && last_failure ? last_failure : HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* Methods that may be sent again: RFC 9110, 9.2.2, and those of WebDAV that it says the same of. */
+static int is_idempotent(const request_rec *r)
+{
+    switch (r->method_number) {
+    case M_GET:                         /* and HEAD */
+    case M_PUT:
+    case M_DELETE:
+    case M_OPTIONS:
+    case M_TRACE:
+    case M_PROPFIND:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, request_rec *r, proxy_server_conf *conf,
+                            char **url)
+{
+    farm_ctx *ctx;
+    int rc;
+
+    (void)balancer;
+    if (!farm_current || r->proxyreq != PROXYREQ_REVERSE) {
+        return DECLINED;
+    }
+    /* Without one, the URL came past the fixups (mod_rewrite in a directory) and is in its final form. */
+    ctx = farm_ctx_of(r);
+    if ((!ctx || ctx->mapped != r->filename) && (ctx = begin(r, *url)) == NULL) {
+        return DECLINED;
+    }
+    if (is_idempotent(r)) {
+        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT;
+    }
+    farm_snapshot_take(ctx);
+    if (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
+        return refuse(ctx, 0);
+    }
+    *worker = farm_worker_for(r, conf, ctx->request.farm, ctx->request.member, ctx->mapped + 6);
+    rc = *worker ? direct(ctx) : HTTP_INTERNAL_SERVER_ERROR;
+    if (rc != OK) {
+        farm_on_drop(farm_current->engine, &ctx->request);
+        return rc;
+    }
+    *url = ctx->url;
+    return OK;
+}
+
+static apr_status_t drop_request(void *data)
+{
+    if (farm_current) {
+        farm_on_drop(farm_current->engine, data);
+    }
+    return APR_SUCCESS;
+}
+
+/* The status for a client whose last attempt ended with `rc` and nothing sent. */
+static int status_of(farm_ctx *ctx, int rc)
+{
+    if (ctx->answer == FARM_ANSWER_HELD && ctx->request.status >= 400) {
+        return (int)ctx->request.status;
+    }
+    return ap_is_HTTP_ERROR(rc) ? rc : HTTP_BAD_GATEWAY;
+}
+
+/* Ends the request as its last attempt has ended. */
+static int finish(farm_ctx *ctx, int rc)
+{
+    if (ctx->answer == FARM_ANSWER_PASSED) {
+        return rc;
+    }
+    if (ctx->answer == FARM_ANSWER_NONE && (rc == OK || rc == DONE || rc == SUSPENDED || !ap_is_HTTP_ERROR(rc))) {
+        return rc;
+    }
+    if (ctx->r->connection->aborted) {
+        return rc;
+    }
+    if (apr_table_get(ctx->r->notes, "proxy-error-override")) {
+        return rc;
+    }
+    rc = status_of(ctx, rc);
+    /* What the failed answer had set must not be part of httpd's own. */
+    if (ctx->answer != FARM_ANSWER_NONE) {
+        farm_snapshot_restore(ctx);
+        farm_environment(ctx);
+    }
+    return rc;
+}
+
+/* An answer that ProxyErrorOverride replaces does not come through the filters. */
+static void note_overridden(farm_ctx *ctx, int rc)
+{
+    if (ctx->answer == FARM_ANSWER_NONE && apr_table_get(ctx->r->notes, "proxy-error-override")) {
+        ctx->answer = farm_on_answer(farm_current->engine, &ctx->request, (uint32_t)rc, farm_body_can_resend(ctx),
+                                     farm_host_clock()) ? FARM_ANSWER_PASSED : FARM_ANSWER_HELD;
+    }
+}
+
+/* One attempt by mod_proxy's own handlers. Whether another shall follow. */
+static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, const char *proxyname,
+                   apr_port_t proxyport, int *rc)
+{
+    apr_uint64_t bytes_in, bytes_out;
+    apr_uint32_t saw;
+
+    if (!ctx->body && (ctx->member->is_ajp || ap_request_has_body(ctx->r))) {
+        farm_body_watch(ctx);
+    }
+    farm_answer_expect(ctx);
+    ctx->aside = 1;
+    *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
+    ctx->aside = 0;
+    if (*rc == DECLINED) {
+        return 0;
+    }
+    note_overridden(ctx, *rc);
+    saw = farm_evidence(ctx, worker, *rc);
+    farm_worker_moved(worker, &bytes_in, &bytes_out);
+    return farm_on_end(farm_current->engine, &ctx->request, saw, farm_body_can_resend(ctx), bytes_in, bytes_out,
+                       farm_host_clock());
+}
+
+static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
+                               const char *proxyname, apr_port_t proxyport)
+{
+    farm_ctx *ctx;
+    int rc, last;
+
+    (void)url;
+    if (!farm_current || (ctx = farm_ctx_of(r)) == NULL || ctx->aside || !ctx->member
+        || !(ctx->request.flags & FARM_REQUEST_OPEN)) {
+        return DECLINED;
+    }
+    while (attempt(ctx, worker, conf, proxyname, proxyport, &rc)) {
+        last = status_of(ctx, rc);
+        farm_snapshot_restore(ctx);
+        farm_body_rewind(ctx);
+        if (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
+            farm_environment(ctx);
+            return refuse(ctx, last);
+        }
+        worker = farm_worker_for(r, conf, ctx->request.farm, ctx->request.member, ctx->mapped + 6);
+        if (!worker || (rc = direct(ctx)) != OK) {
+            farm_on_drop(farm_current->engine, &ctx->request);
+            return worker ? rc : HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    if (rc == DECLINED) {
+        /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
+        apr_pool_cleanup_register(r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);
+        return rc;
+    }
+    return finish(ctx, rc);
+}
+
+void farm_proxy_hooks(void)
+{
+    proxy_hook_canon_handler(farm_canon, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    proxy_hook_pre_request(farm_pre_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    proxy_hook_scheme_handler(farm_scheme_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    farm_answer_register();
+    farm_body_register();
+}

@@ -1,0 +1,37 @@
+/* farm_proxy.h - what the rest of the module asks of the files that know mod_proxy's workers. */
+#ifndef FARM_PROXY_H
+#define FARM_PROXY_H
+
+#include "farm_request.h"
+#include "mod_proxy.h"
+
+/* farm_proxy_parameters.c: worker parameters, with ProxyPass's ranges */
+
+/* What is wrong with a worker parameter or a member's URL, or NULL. */
+const char *farm_proxy_check_parameter(apr_pool_t *p, const char *key, const char *value);
+const char *farm_proxy_check_url(apr_pool_t *p, const char *url);
+/* Sets one on a worker; what is wrong with it, or NULL. */
+const char *farm_proxy_set_parameter(apr_pool_t *p, proxy_worker *worker, const char *key, const char *value);
+/* Makes the parameters written on a ProxyPass line those of a member's worker, which has none of its own yet. */
+void farm_proxy_inherit(proxy_worker *worker, const proxy_worker *from);
+/* Whether a ProxyPass line has parameters that its members would inherit. */
+int farm_proxy_has_parameters(const proxy_worker *worker);
+
+/* farm_proxy_workers.c: one worker per member, virtual host and set of worker parameters */
+
+/* Prepares the virtual hosts; the parent, when the configuration is complete. */
+void farm_workers_prepare(apr_pool_t *pconf, server_rec *main_server, farm_conf *conf);
+/* In each child. */
+apr_status_t farm_workers_child(apr_pool_t *pchild);
+/* The worker for a member, made when it is first asked for; NULL when that fails, which has been logged. */
+proxy_worker *farm_worker_for(request_rec *r, proxy_server_conf *conf, apr_uint32_t farm, apr_uint32_t member,
+                              const char *farm_url);
+/* What a worker has moved since it was last asked, in bytes. */
+void farm_worker_moved(proxy_worker *worker, apr_uint64_t *bytes_in, apr_uint64_t *bytes_out);
+/* Whether this host has no file or port left for a connection to the worker's member, or its pool is exhausted. */
+int farm_worker_shortage(proxy_worker *worker);
+
+/* farm_evidence.c */
+apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc);
+
+#endif

@@ -1,0 +1,112 @@
+/* farm_request.c - the state of one request: what it was before the first attempt, and what the log is told of it. */
+#include "farm_request.h"
+
+farm_ctx *farm_ctx_of(request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &proxy_farm_module);
+}
+
+farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path)
+{
+    farm_ctx *ctx = apr_pcalloc(r->pool, sizeof(*ctx));
+
+    ctx->r = r;
+    ctx->farm = farm;
+    ctx->request.farm = number;
+    ctx->request.member = FARM_NONE;
+    ctx->mapped = r->filename;
+    ctx->path = path;
+    ap_set_module_config(r->request_config, &proxy_farm_module, ctx);
+    return ctx;
+}
+
+static apr_table_t *copy_of(request_rec *r, const apr_table_t *table)
+{
+    return apr_is_empty_table(table) ? NULL : apr_table_copy(r->pool, table);
+}
+
+/* A failed attempt may change any of these. Most tables are empty here, and an empty one costs nothing to remember. */
+void farm_snapshot_take(farm_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+    farm_snapshot *was = &ctx->snapshot;
+
+    was->status = r->status;
+    was->status_line = r->status_line;
+    was->headers_out = copy_of(r, r->headers_out);
+    was->err_headers_out = copy_of(r, r->err_headers_out);
+    was->notes = copy_of(r, r->notes);
+    was->subprocess_env = copy_of(r, r->subprocess_env);
+    was->content_type = r->content_type;
+    was->content_encoding = r->content_encoding;
+    was->path_info = r->path_info;
+    was->no_cache = r->no_cache;
+    was->no_local_copy = r->no_local_copy;
+    was->sent_bodyct = (int)r->sent_bodyct;
+}
+
+/* A fresh copy each time: a later attempt may fail too. */
+static apr_table_t *restored(request_rec *r, const apr_table_t *table)
+{
+    return table ? apr_table_copy(r->pool, table) : apr_table_make(r->pool, 8);
+}
+
+void farm_snapshot_restore(farm_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+    const farm_snapshot *was = &ctx->snapshot;
+
+    r->status = was->status;
+    r->status_line = was->status_line;
+    r->headers_out = restored(r, was->headers_out);
+    r->err_headers_out = restored(r, was->err_headers_out);
+    r->notes = restored(r, was->notes);
+    r->subprocess_env = restored(r, was->subprocess_env);
+    /* ap_set_content_type would compare with what is there. */
+    r->content_type = was->content_type;
+    r->content_encoding = was->content_encoding;
+    r->path_info = was->path_info;
+    r->no_cache = was->no_cache;
+    r->no_local_copy = was->no_local_copy;
+    r->sent_bodyct = was->sent_bodyct;
+    apr_table_clear(r->trailers_out);
+}
+
+static const char *const attempt_numbers[FARM_MOST_ATTEMPTS + 1] = {
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"
+};
+
+static const char *const conditions[] = { "ok", "full", "offline", "down" };
+
+static const char *attempts_of(const farm_ctx *ctx)
+{
+    return attempt_numbers[ctx->request.attempts <= FARM_MOST_ATTEMPTS ? ctx->request.attempts : FARM_MOST_ATTEMPTS];
+}
+
+/* Nine variables for each request: where the table has none yet they are appended, which compares nothing. */
+void farm_environment(farm_ctx *ctx)
+{
+    apr_table_t *env = ctx->r->subprocess_env;
+    const farm_member *member = ctx->member;
+    void (*set)(apr_table_t *, const char *, const char *) = apr_is_empty_table(env) ? apr_table_addn : apr_table_setn;
+
+    set(env, "FARM_NAME", ctx->farm->key);
+    set(env, "FARM_MEMBER", member->name);
+    set(env, "FARM_URL", member->url);
+    set(env, "FARM_REASON", ctx->request.attempts > 1 ? "failover" : "algorithm");
+    set(env, "FARM_ATTEMPTS", attempts_of(ctx));
+    set(env, "FARM_CONDITION", conditions[0]);
+    set(env, "BALANCER_NAME", ctx->farm->balancer_name);
+    set(env, "BALANCER_WORKER_NAME", member->mapped);
+    set(env, "BALANCER_WORKER_ROUTE", member->route);
+}
+
+void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition)
+{
+    apr_table_t *env = ctx->r->subprocess_env;
+
+    apr_table_setn(env, "FARM_NAME", ctx->farm->key);
+    apr_table_setn(env, "FARM_ATTEMPTS", attempts_of(ctx));
+    apr_table_setn(env, "FARM_CONDITION", conditions[condition & 3]);
+    apr_table_setn(env, "BALANCER_NAME", ctx->farm->balancer_name);
+}

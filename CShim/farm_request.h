@@ -1,0 +1,76 @@
+/* farm_request.h - one request of a client that a farm serves, from its mapping to its end. Lives in the request's
+ * pool; used by the request's thread only. */
+#ifndef FARM_REQUEST_H
+#define FARM_REQUEST_H
+
+#include "farm_shim.h"
+#include "util_filter.h"
+
+/* What stood in a request_rec before the first attempt. */
+typedef struct farm_snapshot {
+    int status;
+    const char *status_line;
+    apr_table_t *headers_out;           /* NULL: was empty */
+    apr_table_t *err_headers_out;
+    apr_table_t *notes;
+    apr_table_t *subprocess_env;
+    const char *content_type;
+    const char *content_encoding;
+    char *path_info;
+    int no_cache, no_local_copy, sent_bodyct;
+} farm_snapshot;
+
+typedef enum {
+    FARM_ANSWER_NONE,                   /* nothing has come from the member */
+    FARM_ANSWER_PASSED,                 /* its final status has gone on towards the client */
+    FARM_ANSWER_HELD,                   /* its answer is swallowed, for another member shall answer */
+    FARM_ANSWER_BROKEN                  /* the connection broke, or it was no HTTP, before anything went on */
+} farm_answer;
+
+typedef struct farm_ctx {
+    farm_request request;
+    request_rec *r;
+    farm_farm *farm;
+    const char *mapped;                 /* r->filename as mod_proxy mapped it: "proxy:scheme://farm/..." */
+    const char *path;                   /* the part of it after the farm's name */
+    int canonical;                      /* each member's URL is still to be brought into its scheme's canonical form */
+    int aside;                          /* mod_proxy's own handlers are at work: ours step aside */
+    farm_member *member;
+    char *url;
+    farm_snapshot snapshot;
+    /* the answer of the attempt under way */
+    farm_answer answer;
+    int answer_broke;                   /* the member cut it short after something had gone on */
+    apr_off_t swallowed;
+    ap_filter_t *answer_filter;
+    /* the body */
+    struct farm_body *body;             /* NULL: not watched */
+} farm_ctx;
+
+/* farm_request.c */
+farm_ctx *farm_ctx_of(request_rec *r);
+farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path);
+void farm_snapshot_take(farm_ctx *ctx);
+void farm_snapshot_restore(farm_ctx *ctx);
+void farm_environment(farm_ctx *ctx);
+void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
+
+/* farm_body.c: keeps what was read of a request's body, so that it can be read again */
+void farm_body_register(void);
+void farm_body_watch(farm_ctx *ctx);
+void farm_body_rewind(farm_ctx *ctx);
+int farm_body_can_resend(farm_ctx *ctx);
+int farm_body_was_asked(farm_ctx *ctx);
+int farm_body_failed(farm_ctx *ctx);
+/* Whether mod_proxy_http got as far as reading the body, which it does when it has a connection from the pool. */
+int farm_body_was_prefetched(farm_ctx *ctx);
+
+/* farm_answer.c: what comes back from the member */
+void farm_answer_register(void);
+void farm_answer_expect(farm_ctx *ctx);
+
+/* farm_reverse.c: a member's URLs in the answer's header become the farm's */
+void farm_reverse_index(apr_pool_t *p, farm_farm *farm);
+void farm_reverse_map(farm_ctx *ctx);
+
+#endif

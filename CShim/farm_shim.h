@@ -1,0 +1,107 @@
+/* farm_shim.h - what the C files of the module share: the configuration as parsed, and the state of one request. */
+#ifndef FARM_SHIM_H
+#define FARM_SHIM_H
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "http_main.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "ap_mpm.h"
+#include "apr_hash.h"
+#include "apr_strings.h"
+#include "apr_tables.h"
+
+#include "farm_abi.h"
+
+/* httpd logs a module's lines under its own name, so that LogLevel can be set for it alone. */
+extern module AP_MODULE_DECLARE_DATA proxy_farm_module;
+APLOG_USE_MODULE(proxy_farm);
+
+#define FARM_MUTEX_TYPE "proxy-farm"
+
+/* Bytes of a request's body that are kept so that it can be sent again, and of a held answer that are read to keep the
+ * connection to its member. */
+#define FARM_BODY_KEPT (64 * 1024)
+
+typedef struct farm_member {
+    const char *url;                    /* as configured */
+    const char *name;
+    int weight, tier, admin, max_inflight;
+    apr_array_header_t *parameters;     /* of farm_parameter: worker parameters, in order */
+    const char *file;
+    int line;
+    /* derived when the configuration is complete */
+    const char *mapped;                 /* scheme://host[:port]/path without a last slash; goes where "scheme://farm" stood */
+    const char *route;
+    int is_ajp;
+    int is_http;                        /* http, https, ws, wss: carried by mod_proxy_http */
+    int is_http2;
+} farm_member;
+
+typedef struct farm_parameter {
+    const char *key;
+    const char *value;
+} farm_parameter;
+
+typedef struct farm_farm {
+    const char *name;                   /* as written */
+    const char *key;                    /* lower case */
+    const char *balancer_name;          /* balancer://NAME, for logs made for mod_proxy_balancer */
+    const char *file;
+    int line;
+    apr_array_header_t *members;        /* of farm_member * */
+    unsigned int algorithm;
+    int max_attempts, retry_safe, fall, fail_on_timeout;
+    apr_interval_time_t retry;
+    apr_uint64_t fail_on_status[10];
+    apr_hash_t *origins;                /* "scheme://host:port" -> apr_array_header_t of farm_member * */
+    apr_hash_t *hosts;                  /* host -> farm_member * */
+} farm_farm;
+
+typedef struct farm_sites farm_sites;   /* farm_proxy_workers.c */
+
+/* One per virtual host. That of the main server is the configuration, since farms are visible in every virtual host;
+ * of the others only `sites` is used. */
+typedef struct farm_conf {
+    apr_array_header_t *farms;          /* of farm_farm * */
+    farm_farm *open;                    /* the <Farm> being read */
+    unsigned int locks;                 /* FARM_LOCKS_* */
+    int table_members, table_farms;     /* 0: as configured and a quarter more */
+    const char *table_file;
+    int table_line;
+    /* when the configuration is complete */
+    farm_config config;
+    farm_engine *engine;
+    farm_member **member_at;            /* by number in config.members */
+    farm_farm **farm_at;                /* by number in config.farms */
+    farm_sites *sites;                  /* the workers of this virtual host */
+} farm_conf;
+
+/* The configuration in force; NULL until there is a farm. */
+extern farm_conf *farm_current;
+
+/* farm_directives.c */
+extern const command_rec farm_directives[];
+farm_conf *farm_conf_of(server_rec *s);
+void *farm_create_server_config(apr_pool_t *p, server_rec *s);
+int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* farm_member_parameters.c: the words of a FarmMember line */
+const char *farm_member_parse(apr_pool_t *p, farm_farm *farm, farm_member *member, const char *words);
+
+/* farm_tables.c: the segment, its locks, the engine */
+int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf);
+int farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf);
+void farm_tables_child_gone(apr_uint32_t pid);
+void farm_tables_sweep(void);
+
+/* farm_proxy.c */
+void farm_proxy_hooks(void);
+
+/* farm_handlers.c */
+int farm_status_handler(request_rec *r);
+
+#endif

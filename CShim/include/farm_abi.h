@@ -1,0 +1,187 @@
+/* farm_abi.h - the contract between the C shim and Swift.
+ *
+ * farm_on_*:   C calls Swift; defined in Sources/FarmModule.
+ * farm_host_*: Swift calls C; defined in CShim/farm_host.c, and by the tests for themselves.
+ *
+ * Nothing here knows httpd or APR. Pointers marked "config" stay valid until farm_on_engine_destroy, all others for the
+ * call only. Every length is in bytes; text is not NUL-terminated unless it says so. No function throws or returns early
+ * because of what a client or a member sent: sizes are checked here, and an index out of range answers "none".
+ */
+#ifndef FARM_ABI_H
+#define FARM_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FARM_NONE UINT32_MAX
+#define FARM_MOST_ATTEMPTS 16
+
+/* ---- configuration, made by the parent (config) ---- */
+
+typedef struct farm_member_config {
+    const char *name;
+    const char *url;
+    uint32_t name_length;
+    uint32_t url_length;
+    uint32_t weight;            /* 1 to 1000 */
+    uint32_t tier;              /* 0 to 9 */
+    uint32_t admin;             /* 0 on, 1 drain, 2 off */
+    uint32_t max_inflight;      /* 0: no limit */
+} farm_member_config;
+
+typedef struct farm_farm_config {
+    const char *name;           /* lower case */
+    uint32_t name_length;
+    uint32_t algorithm;         /* as farm_on_algorithm answered */
+    uint32_t first_member;      /* index in farm_config.members */
+    uint32_t member_count;
+    uint32_t max_attempts;      /* 1 to FARM_MOST_ATTEMPTS */
+    uint32_t retry_safe;        /* 1: retryon=safe, 0: retryon=connect */
+    uint32_t fail_on_timeout;
+    uint32_t fall;              /* at least 1 */
+    uint64_t retry_us;
+    uint64_t fail_on_status[10];/* bit N of the whole: status N, 0 to 639 */
+} farm_farm_config;
+
+typedef struct farm_config {
+    const farm_farm_config *farms;
+    const farm_member_config *members;
+    uint32_t farm_count;
+    uint32_t member_count;
+    uint32_t farm_capacity;
+    uint32_t member_capacity;
+    uint32_t slot_capacity;     /* children that may live at the same time, of all generations */
+    const char *version;        /* NUL-terminated, as are the two below */
+    const char *built;
+    const char *mpm;
+} farm_config;
+
+/* FarmLocks */
+#define FARM_LOCKS_ROW 0u
+#define FARM_LOCKS_FARM 1u
+#define FARM_LOCKS_ENGINE 2u
+
+typedef struct farm_tables farm_tables;     /* the segment and its locks; lives as long as the parent process */
+typedef struct farm_engine farm_engine;     /* one configuration bound to rows; lives as long as pconf */
+
+/* ---- configuration time: parent, one thread ---- */
+
+/* Whether a name follows its grammar. */
+int farm_on_farm_name(const char *name, uint32_t length);
+int farm_on_member_name(const char *name, uint32_t length);
+/* The number of an algorithm, or FARM_NONE. */
+uint32_t farm_on_algorithm(const char *name, uint32_t length);
+/* Name of an algorithm that exists, by number from 0; NULL past the last. NUL-terminated, immortal. */
+const char *farm_on_algorithm_name(uint32_t number);
+
+/* ---- post_config: parent, one thread ---- */
+
+/* How many locks a block of this capacity wants. */
+uint32_t farm_on_lock_count(uint32_t granularity, uint32_t farm_capacity, uint32_t member_capacity);
+/* Makes the tables with their first block; `locks` are apr_global_mutex_t pointers, the array is copied. `pool` is the
+ * process pool, in which the shared memory is made. NULL and an apr_status_t in *error when that fails. */
+farm_tables *farm_on_tables_create(const farm_config *config, void *pool, uint32_t granularity,
+                                   void *const *locks, uint32_t lock_count, int *error);
+/* Whether the configuration fits into the rows there are, or another block of this capacity must be added first. */
+typedef struct farm_room { uint32_t farms_missing; uint32_t members_missing; } farm_room;
+farm_room farm_on_tables_room(farm_tables *tables, const farm_config *config);
+int farm_on_tables_grow(farm_tables *tables, uint32_t farm_capacity, uint32_t member_capacity, void *pool,
+                        void *const *locks, uint32_t lock_count, int *error);
+uint32_t farm_on_tables_granularity(farm_tables *tables);
+/* Binds a configuration to rows, by farm and member name; what exists keeps its counters and states. NULL when it does
+ * not fit (ask farm_on_tables_room first). */
+farm_engine *farm_on_engine_create(farm_tables *tables, const farm_config *config);
+void farm_on_engine_destroy(farm_engine *engine);
+
+/* ---- processes ---- */
+
+/* child_init: claims a slot of the ledger. 1 on success; 0 when none is free, and then no farm may be used. */
+int farm_on_child_start(farm_engine *engine, uint32_t pid);
+/* A child is gone (parent): takes what it left in flight off the members. */
+void farm_on_child_gone(farm_tables *tables, uint32_t pid);
+/* Slots of processes that died unseen (parent, from time to time). */
+void farm_on_sweep(farm_tables *tables);
+
+/* ---- requests: any thread of a child ---- */
+
+/* farm_request.flags */
+#define FARM_REQUEST_IDEMPOTENT 1u      /* the method may be repeated (RFC 9110, 9.2.2) */
+#define FARM_REQUEST_OPEN 2u            /* an attempt holds a place at a member */
+#define FARM_REQUEST_TRIAL 4u
+#define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
+
+typedef struct farm_request {
+    uint64_t chosen_at;         /* monotonic us */
+    uint32_t farm;              /* index in farm_config.farms; set by the caller */
+    uint32_t member;            /* index in farm_config.members, or FARM_NONE */
+    uint32_t attempts;          /* attempts begun */
+    uint32_t flags;             /* FARM_REQUEST_IDEMPOTENT is set by the caller, the others by Swift */
+    uint32_t status;            /* final status of this attempt's answer; 0: none yet */
+    uint32_t tried[FARM_MOST_ATTEMPTS];     /* farm-local; valid up to attempts */
+} farm_request;
+
+/* The array, which Swift would see as a tuple. */
+static inline uint32_t *farm_request_tried(farm_request *request) { return request->tried; }
+
+/* The farm of that name, or FARM_NONE. */
+uint32_t farm_on_find_farm(const farm_engine *engine, const char *host, uint32_t length);
+
+/* Chooses a member for the next attempt and takes a place in flight. 1: request->member is set. 0: none will do. */
+int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
+
+/* The condition of a farm now: 0 ok, 1 full, 2 offline, 3 down. */
+uint32_t farm_on_condition(const farm_engine *engine, uint32_t farm);
+
+/* A final status line came from the member and nothing of it has gone to the client. 1: pass it on; 0: hold it back,
+ * for the request is to be sent to another member. `may_resend`: the body, if any, can be sent again. */
+int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, int may_resend, uint64_t now);
+
+/* How an attempt ended, as far as httpd shows it. */
+#define FARM_SAW_SENT 1u                /* the member may have begun to act on the request */
+#define FARM_SAW_ANSWER 2u              /* farm_on_answer was called and the answer passed on */
+#define FARM_SAW_HELD 4u                /* farm_on_answer was called and the answer held back */
+#define FARM_SAW_BREAK 8u               /* the connection to the member broke, or what it sent is no HTTP */
+#define FARM_SAW_TIMEOUT 16u            /* waiting for the member's answer took too long */
+#define FARM_SAW_CLIENT 32u             /* the client went away or sent a bad or late body */
+#define FARM_SAW_SHORTAGE 64u           /* this host had no connection, file or port left */
+#define FARM_SAW_UNREACHABLE 128u       /* no connection could be made, or the name does not resolve */
+
+/* Ends the attempt: accounts, gives the place back. 1: send the request to another member (farm_on_choose next); 0: the
+ * request is over. `bytes_in` came from the member, `bytes_out` went to it. */
+int farm_on_end(farm_engine *engine, farm_request *request, uint32_t saw, int may_resend, uint64_t bytes_in,
+                uint64_t bytes_out, uint64_t now);
+
+/* Gives back what a request still holds when its memory goes; nothing is charged. Harmless when nothing is open. */
+void farm_on_drop(farm_engine *engine, farm_request *request);
+
+/* ---- reading ---- */
+
+/* The status as JSON, handed to farm_host_write with `out` in pieces. */
+void farm_on_status_json(farm_engine *engine, void *out);
+
+/* ---- services ---- */
+
+#define FARM_LOG_ERROR 3u
+#define FARM_LOG_WARNING 4u
+#define FARM_LOG_NOTICE 5u
+#define FARM_LOG_INFO 6u
+
+/* Writes a line to the error log. The number is the message's own (docs/log-numbers.md). Any thread. */
+void farm_host_log(uint32_t level, uint32_t number, const char *text, uint32_t length);
+/* Microseconds of CLOCK_MONOTONIC, and since 1970. Any thread. */
+uint64_t farm_host_clock(void);
+uint64_t farm_host_wall_clock(void);
+/* Sixty-four bits that no other process has. */
+uint64_t farm_host_seed(void);
+/* A finite double in the shortest decimal form that reads back the same; returns the length, at most 32. */
+uint32_t farm_host_number(double value, char *into);
+/* Microseconds since 1970 as RFC 3339 in UTC with seconds; returns the length, at most 32. */
+uint32_t farm_host_time(uint64_t wall_clock, char *into);
+/* Whether a process of that id lives. */
+int farm_host_process_lives(uint32_t pid);
+/* Lets some time pass, in microseconds. Parent only. */
+void farm_host_pause(uint32_t microseconds);
+/* Appends to an answer that is being made. */
+void farm_host_write(void *out, const char *text, uint32_t length);
+
+#endif

@@ -1,0 +1,153 @@
+/* farm_table.h - the shared-memory tables of mod_proxy_farm.
+ *
+ * The one definition of every row, for C and for Swift. Only fixed-width integers, doubles and floats as bits, and
+ * offsets stand here: no pointer, no bit-field. docs/table-layout.md draws the segment. A field that several processes
+ * touch is read and written through the atomic helpers at the end of this file and through nothing else; they are
+ * lock-free and therefore valid between processes that map the segment at different addresses.
+ *
+ * Any change of a size, an offset or a meaning raises FARM_TABLE_MAJOR (old and new processes must not share rows);
+ * a new field in named padding raises FARM_TABLE_MINOR.
+ */
+#ifndef FARM_TABLE_H
+#define FARM_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FARM_TABLE_MAGIC 0x314d524146595850ULL
+#define FARM_TABLE_MAJOR 1
+#define FARM_TABLE_MINOR 0
+
+#define FARM_LINE 64
+#define FARM_NAME_MAX 63
+#define FARM_LATENCY_BUCKETS 88
+
+/* farm_row.use and member_row.use */
+#define FARM_ROW_FREE 0u
+#define FARM_ROW_USED 1u
+#define FARM_ROW_RETIRED 2u
+
+/* farm_member_row.status: admin in the low two bits, then one bit a cause of "down". */
+#define FARM_ADMIN_MASK 0x3u
+#define FARM_ADMIN_ON 0u
+#define FARM_ADMIN_DRAIN 1u
+#define FARM_ADMIN_OFF 2u
+#define FARM_DOWN_BY_FAILURES 0x10u
+
+/* First thing in a block. Written once by the parent, before any child exists; afterwards only config_generation
+ * changes, by the parent. */
+typedef struct farm_block_header {
+    uint64_t magic;
+    uint32_t major;
+    uint32_t minor;
+    uint64_t size;              /* bytes of the whole block */
+    uint64_t started_us;        /* wall clock of the full start, microseconds since 1970 */
+    uint32_t farm_capacity;
+    uint32_t member_capacity;
+    uint32_t slot_capacity;
+    uint32_t block_number;      /* 0 for the block of the full start */
+    uint32_t config_generation; /* counts configurations; 1 for the first */
+    uint32_t reserved[3];
+} farm_block_header;
+
+/* One farm. */
+typedef struct farm_farm_row {
+    /* line 0: identity, written under the engine's structure lock by the parent */
+    char     name[FARM_LINE];   /* NUL-terminated, lower case */
+    /* line 1: read by every choice, written when something about a member changes */
+    uint64_t generation;        /* moved by every change that a choice must see */
+    uint32_t use;
+    uint32_t retired_in;        /* config_generation in which the configuration no longer had it */
+    uint8_t  line1_reserved[48];
+    /* line 2: written by every request */
+    uint64_t cursor;            /* round robin's ticket */
+    uint64_t requests;          /* requests of clients */
+    uint64_t failovers;         /* attempts after the first */
+    uint64_t redirected;
+    uint64_t forwarded;
+    uint8_t  line2_reserved[24];
+} farm_farm_row;
+
+/* One member of one farm. */
+typedef struct farm_member_row {
+    /* line 0: read by every choice, written by changes of state under the row's lock, published last */
+    uint32_t status;
+    uint32_t weight;            /* 1 to 1000 */
+    uint32_t tier;              /* 0 to 9 */
+    uint32_t max_inflight;      /* 0: no limit */
+    uint64_t retry_at;          /* monotonic us; when the next trial of a member that failures put down may begin */
+    uint32_t fails;             /* failures in a row that count towards fall */
+    uint32_t failed_trials;     /* since it went down */
+    uint64_t status_since_us;   /* wall clock of the last change of health */
+    uint64_t admin_since_us;    /* wall clock of the last change of admin */
+    uint32_t sequence;          /* odd while a holder of the lock is writing this row */
+    uint32_t writer;            /* pid of that holder */
+    uint32_t configured_weight; /* what the configuration said: a changed value there replaces the one above */
+    uint32_t configured_admin;
+    /* line 1: written by every request */
+    uint32_t inflight;          /* two's complement; the sum of the ledger */
+    uint32_t line1_reserved0;
+    uint64_t requests;          /* attempts */
+    uint64_t errors;            /* attempts that failed */
+    uint64_t bytes_in;          /* from the member */
+    uint64_t bytes_out;         /* to the member */
+    uint64_t latency;           /* high half: float bits of the moving average in us; low half: its time in ms, monotonic */
+    uint64_t failure_ratio;     /* high half: float bits, 0 to 1; low half: its time in ms, monotonic */
+    uint64_t traffic_base;      /* bytes credited when it joined late, so that `traffic` does not flood it */
+    /* line 2 and following: latencies */
+    uint64_t latency_buckets[FARM_LATENCY_BUCKETS];
+    /* then: identity, written by the parent */
+    char     name[FARM_LINE];
+    uint32_t use;
+    uint32_t farm;              /* index of its farm's row */
+    uint32_t retired_in;
+    uint32_t reserved[13];
+} farm_member_row;
+
+/* One live child of httpd, of any generation. */
+typedef struct farm_slot_row {
+    uint32_t pid;               /* 0: free */
+    uint32_t config_generation;
+    uint8_t  reserved[56];
+} farm_slot_row;
+
+_Static_assert(sizeof(farm_block_header) == FARM_LINE, "header is one line");
+_Static_assert(sizeof(farm_farm_row) == 3 * FARM_LINE, "farm row is three lines");
+_Static_assert(offsetof(farm_farm_row, generation) == FARM_LINE, "generation has its own line");
+_Static_assert(offsetof(farm_farm_row, cursor) == 2 * FARM_LINE, "counters have their own line");
+_Static_assert(offsetof(farm_member_row, inflight) == FARM_LINE, "per-request counters have their own line");
+_Static_assert(offsetof(farm_member_row, latency_buckets) == 2 * FARM_LINE, "latencies begin a line");
+_Static_assert(sizeof(farm_member_row) == 15 * FARM_LINE, "member row is fifteen lines");
+_Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
+
+/* Names, which Swift would see as tuples. */
+static inline char *farm_row_name(farm_farm_row *row) { return row->name; }
+static inline char *farm_member_row_name(farm_member_row *row) { return row->name; }
+static inline uint64_t *farm_member_row_buckets(farm_member_row *row) { return row->latency_buckets; }
+
+/* Atomics. `get` and `add` are relaxed: each word stands alone. `read` acquires and `publish` releases: what was
+ * written before a publish is seen by whoever reads the published value. */
+static inline uint32_t farm_get32(const uint32_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
+static inline uint64_t farm_get64(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
+static inline void farm_set32(uint32_t *at, uint32_t v) { __atomic_store_n(at, v, __ATOMIC_RELAXED); }
+static inline void farm_set64(uint64_t *at, uint64_t v) { __atomic_store_n(at, v, __ATOMIC_RELAXED); }
+static inline uint32_t farm_read32(const uint32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
+static inline uint64_t farm_read64(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
+static inline void farm_publish32(uint32_t *at, uint32_t v) { __atomic_store_n(at, v, __ATOMIC_RELEASE); }
+static inline void farm_publish64(uint64_t *at, uint64_t v) { __atomic_store_n(at, v, __ATOMIC_RELEASE); }
+/* Both return the value before. */
+static inline uint32_t farm_add32(uint32_t *at, uint32_t v) { return __atomic_fetch_add(at, v, __ATOMIC_RELAXED); }
+static inline uint64_t farm_add64(uint64_t *at, uint64_t v) { return __atomic_fetch_add(at, v, __ATOMIC_RELAXED); }
+/* 1 when `at` held `old` and now holds `new_value`. */
+static inline int farm_swap32(uint32_t *at, uint32_t old, uint32_t new_value)
+{
+    return __atomic_compare_exchange_n(at, &old, new_value, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+static inline int farm_swap64(uint64_t *at, uint64_t old, uint64_t new_value)
+{
+    return __atomic_compare_exchange_n(at, &old, new_value, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+/* Reads before it are done before reads and writes after it, and writes likewise. */
+static inline void farm_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+#endif

@@ -1,0 +1,82 @@
+# The one way to make the module. `make help` lists what there is.
+
+BUILD    := .build-module
+MODULE   := $(BUILD)/mod_proxy_farm.so
+ARCHIVE  := .build-embedded/release/libFarmModule.a
+APXS     ?= apxs
+PYTHON   := /usr/bin/python3
+PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
+TEST_PACKAGES := python3-pytest openssl curl
+
+SWIFT_SOURCES := $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap') Package.swift \
+                 $(wildcard CShim/include/*)
+C_SOURCES := $(wildcard CShim/*.c)
+OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
+BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+
+.PHONY: help demo test build module swift-test httpd-test check bench install packages test-packages swift clean
+
+help:
+	@echo "make demo     install what is missing, build, and show a farm of three live members"
+	@echo "make test     install what is missing, build, and run all tests"
+	@echo "make build    build the module: $(MODULE)"
+	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
+	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
+	@echo "make install  put the module and its configuration where a2enmod finds them"
+
+demo: module
+	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE)
+
+test: module test-packages check swift-test httpd-test
+
+build: module
+
+packages:
+	@scripts/ensure-packages $(PACKAGES)
+
+test-packages:
+	@scripts/ensure-packages $(TEST_PACKAGES)
+
+swift:
+	@command -v swift >/dev/null || { echo "There is no 'swift' in PATH: install a Swift 6.3 toolchain" >&2; exit 1; }
+
+module: swift packages
+	@$(MAKE) --no-print-directory $(MODULE)
+
+$(ARCHIVE): $(SWIFT_SOURCES)
+	FARM_EMBEDDED=1 swift build -c release --product FarmModule --scratch-path .build-embedded
+	@touch $@
+
+$(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h)
+	@mkdir -p $(BUILD)
+	gcc -c -fPIC -fvisibility=hidden -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
+	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include \
+	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes) -o $@ $<
+
+$(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols
+	gcc -shared -o $@ $(OBJECTS) $(ARCHIVE) -Wl,--version-script=CShim/exports.map -Wl,-z,nodelete -Wl,-z,now \
+	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lm
+	@scripts/check-symbols $@ || { rm -f $@; exit 1; }
+
+swift-test: swift packages
+	swift test
+
+httpd-test: module test-packages
+	FARM_MODULE=$(abspath $(MODULE)) $(PYTHON) -m pytest -q Tests/httpd
+
+check: module
+	@scripts/check-laws $(MODULE)
+
+bench: module
+	@scripts/ensure-packages valgrind wrk
+	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
+
+# DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
+install: module
+	install -D -m 644 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_proxy_farm.so"
+	install -D -m 644 apache-conf/proxy_farm.load "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.load"
+	install -D -m 644 apache-conf/proxy_farm.conf "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.conf"
+	@echo "Now: a2enmod proxy_farm proxy_http && apachectl configtest"
+
+clean:
+	rm -rf $(BUILD) .build .build-embedded

@@ -1,0 +1,37 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// FARM_EMBEDDED chooses the build of the module: Embedded Swift, release, one archive. Without it the same sources are
+// built in the ordinary mode, for tests and tools. The Makefile sets it; see docs/internals.md.
+let embedded = Context.environment["FARM_EMBEDDED"] != nil
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+] + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-fPIC"])] : [])
+
+var targets: [Target] = [
+    .systemLibrary(name: "CFarm", path: "CShim/include"),
+    .systemLibrary(name: "CAPR"),
+    .target(name: "FarmCore", dependencies: ["CFarm"], swiftSettings: settings),
+    .target(name: "FarmTables", dependencies: ["FarmCore", "CFarm", "CAPR"], swiftSettings: settings),
+    .target(name: "FarmModule", dependencies: ["FarmTables", "FarmCore", "CFarm"], swiftSettings: settings),
+]
+
+if !embedded {
+    targets += [
+        .testTarget(name: "FarmCoreTests", dependencies: ["FarmCore", "CFarm"], swiftSettings: settings),
+        .testTarget(
+            name: "FarmTablesTests", dependencies: ["FarmTables", "FarmCore", "CFarm", "CAPR"],
+            swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+        .testTarget(
+            name: "FarmModuleTests", dependencies: ["FarmModule", "CFarm", "CAPR"],
+            swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+    ]
+}
+
+let package = Package(
+    name: "mod_proxy_farm",
+    products: [.library(name: "FarmModule", type: .static, targets: ["FarmModule"])],
+    targets: targets
+)

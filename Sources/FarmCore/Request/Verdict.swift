@@ -1,0 +1,91 @@
+/// What httpd showed of an attempt. Raw values are those of FARM_SAW_* in the C interface.
+public struct Evidence: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// The member may have begun to act on the request.
+    public static let sent = Evidence(rawValue: 1)
+    /// Its answer was passed on to the client.
+    public static let answer = Evidence(rawValue: 2)
+    /// Its answer was held back.
+    public static let held = Evidence(rawValue: 4)
+    /// The connection to it broke, or what it sent is no HTTP.
+    public static let broke = Evidence(rawValue: 8)
+    /// It took too long to answer.
+    public static let timeout = Evidence(rawValue: 16)
+    /// The client went away, or sent a bad or late body.
+    public static let client = Evidence(rawValue: 32)
+    /// This host had no connection, file or port left.
+    public static let shortage = Evidence(rawValue: 64)
+    /// No connection could be made.
+    public static let unreachable = Evidence(rawValue: 128)
+}
+
+/// `FarmSet`, as far as it judges requests.
+public struct RequestPolicy {
+    /// Attempts of one request in all; at least 1.
+    public var maxAttempts: UInt32
+    /// `retryon=safe`: failures after the request was sent are retried where that is safe.
+    public var retrySafe: Bool
+    /// `failontimeout=on`: waiting too long for an answer counts towards `fall`.
+    public var failOnTimeout: Bool
+    /// `failonstatus=`: bit N of the whole is status N.
+    public var failOnStatus: InlineArray<10, UInt64>
+
+    public init(maxAttempts: UInt32, retrySafe: Bool, failOnTimeout: Bool, failOnStatus: InlineArray<10, UInt64>) {
+        self.maxAttempts = maxAttempts
+        self.retrySafe = retrySafe
+        self.failOnTimeout = failOnTimeout
+        self.failOnStatus = failOnStatus
+    }
+
+    public func fails(on status: UInt32) -> Bool {
+        status < 640 && failOnStatus[Int(status / 64)] >> UInt64(status % 64) & 1 != 0
+    }
+
+    /// Whether a request whose member failed after it had been sent may go to another one.
+    public func mayResend(idempotent: Bool, bodyCanBeResent: Bool, attempts: UInt32) -> Bool {
+        retrySafe && idempotent && bodyCanBeResent && attempts < maxAttempts
+    }
+}
+
+/// What an attempt means: for the member, and for the request.
+public struct Verdict: Equatable {
+    public enum Charge {
+        /// Says nothing about the member.
+        case nothing
+        /// Counted, but no step towards `down`.
+        case error
+        /// Counted, and a step towards `down`.
+        case failure
+        case success
+    }
+
+    public var charge: Charge
+    public var retry: Bool
+
+    /// Judges an attempt by the rules of "how a request finds its member" in docs/: `attempts` includes it, and
+    /// `status` is that of its answer, 0 when there was none.
+    public static func of(_ saw: Evidence, status: UInt32, attempts: UInt32, idempotent: Bool, bodyCanBeResent: Bool,
+                          policy: RequestPolicy) -> Verdict {
+        let again = attempts < policy.maxAttempts
+        let resend = policy.mayResend(idempotent: idempotent, bodyCanBeResent: bodyCanBeResent, attempts: attempts)
+        if saw.contains(.held) { return Verdict(charge: .failure, retry: resend) }
+        if saw.contains(.answer) {
+            // A cut is the member's unless it was the client who went; either way the client has had a part.
+            if saw.contains(.broke) { return Verdict(charge: saw.contains(.client) ? .nothing : .failure, retry: false) }
+            return Verdict(charge: policy.fails(on: status) ? .failure : .success, retry: false)
+        }
+        if saw.contains(.client) { return Verdict(charge: .nothing, retry: false) }
+        if saw.contains(.shortage) { return Verdict(charge: .nothing, retry: again) }
+        if saw.contains(.unreachable) { return Verdict(charge: .failure, retry: again) }
+        if saw.contains(.timeout) {
+            return Verdict(charge: policy.failOnTimeout ? .failure : .error, retry: resend)
+        }
+        if saw.contains(.broke) {
+            return Verdict(charge: .failure, retry: saw.contains(.sent) ? resend : again)
+        }
+        // Refused by this server before any member was asked: a blocked host, a header too large, no handler.
+        return Verdict(charge: .nothing, retry: false)
+    }
+}

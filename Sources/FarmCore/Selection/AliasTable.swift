@@ -1,0 +1,66 @@
+import CFarm
+
+/// Draws a position in proportion to weight with one comparison, whatever the number of positions: Walker's alias
+/// method with Vose's construction (IEEE Transactions on Software Engineering 17, 1991).
+///
+/// Each entry is one word: the high half says how much of its column belongs to the position itself, in 2^32ths, the low
+/// half which position has the rest.
+enum AliasTable {
+    /// Fills `entries` for `count` positions. `scaled` and `stack` are scratch of the same length.
+    static func build(
+        _ entries: UnsafeMutablePointer<UInt64>, count: Int, weight: (Int) -> UInt32,
+        scaled: UnsafeMutablePointer<UInt64>, stack: UnsafeMutablePointer<UInt32>
+    ) {
+        var total: UInt64 = 0
+        for at in 0..<count { total &+= UInt64(weight(at)) }
+        // A column holds `total` units; a position of average weight fills exactly one. The stack grows from the left
+        // with the positions that leave room in their column, from the right with those that need more than one.
+        var small = 0
+        var large = count
+        for at in 0..<count {
+            scaled[at] = UInt64(weight(at)) &* UInt64(count)
+            if scaled[at] < total {
+                stack[small] = UInt32(at)
+                small += 1
+            } else {
+                large -= 1
+                stack[large] = UInt32(at)
+            }
+        }
+        while small > 0 && large < count {
+            small -= 1
+            let poor = Int(stack[small])
+            let rich = Int(stack[large])
+            set(entries, poor, keeps: scaled[poor], of: total, else: rich)
+            scaled[rich] &-= total &- scaled[poor]
+            if scaled[rich] < total {
+                large += 1
+                stack[small] = UInt32(rich)
+                small += 1
+            }
+        }
+        // What is left fills its column, exactly: the arithmetic above is in whole units.
+        for at in 0..<small { whole(entries, Int(stack[at])) }
+        for at in large..<count { whole(entries, Int(stack[at])) }
+    }
+
+    /// The position that a random word names.
+    @inline(__always)
+    static func draw(_ entries: UnsafePointer<UInt64>, count: UInt32, word: UInt64) -> UInt32 {
+        let column = RandomSource.below(count, from: word)
+        let entry = farm_get64(entries + Int(column))
+        let other = UInt32(truncatingIfNeeded: entry)
+        return (word & 0xFFFF_FFFF) < (entry >> 32) ? column : min(other, count &- 1)
+    }
+
+    private static func set(
+        _ entries: UnsafeMutablePointer<UInt64>, _ at: Int, keeps part: UInt64, of total: UInt64, else other: Int
+    ) {
+        let threshold = (part << 32) / total
+        farm_set64(entries + at, threshold << 32 | UInt64(other))
+    }
+
+    private static func whole(_ entries: UnsafeMutablePointer<UInt64>, _ at: Int) {
+        farm_set64(entries + at, 0xFFFF_FFFF << 32 | UInt64(at))
+    }
+}

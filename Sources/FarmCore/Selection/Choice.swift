@@ -1,0 +1,120 @@
+import CFarm
+
+/// What a request asks of a choice.
+public struct Wish {
+    /// The members this request has already tried, as farm-local indices.
+    public var tried: UnsafePointer<UInt32>
+    public var triedCount: Int
+    /// Whether the request may be sent again after it failed: only such a request tries a member that is down while
+    /// others are available.
+    public var mayRepeat: Bool
+
+    public init(tried: UnsafePointer<UInt32>, triedCount: Int, mayRepeat: Bool) {
+        self.tried = tried
+        self.triedCount = triedCount
+        self.mayRepeat = mayRepeat
+    }
+
+    @inline(__always)
+    func excludes(_ index: UInt32) -> Bool {
+        for at in 0..<triedCount where tried[at] == index { return true }
+        return false
+    }
+}
+
+/// A member chosen, with a place in flight taken there that the caller gives back.
+public struct Choice: Equatable {
+    /// Farm-local.
+    public var index: Int
+    /// The one request by which a member that failures put down is tried.
+    public var isTrial: Bool
+}
+
+extension Farm {
+    /// Draws before a tier is looked through.
+    static let draws = 4
+
+    /// Chooses a member for a new attempt, or nil when none will do. Takes no lock and allocates nothing.
+    public func choose(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
+        let view = view(now: now)
+        if view.pointee.due != View.noMember, let trial = claimTrial(view, wish, now: now) { return trial }
+        let spanCount = min(Int(view.pointee.spanCount), View.tiers)
+        for at in 0..<spanCount {
+            let span = view.pointee.spans[at]
+            if let index = pick(from: span, of: view, wish, now: now, random: random) {
+                return Choice(index: Int(index), isTrial: false)
+            }
+        }
+        return nil
+    }
+
+    /// Whether the member will do, and if so, with a place taken there. The shared row decides, not the view.
+    @inline(__always)
+    func admit(_ index: UInt32, _ wish: Wish) -> Bool {
+        let member = members[Int(index)]
+        return member.row.state.isAvailable && !wish.excludes(index) && InFlight.take(member)
+    }
+
+    /// The member at a position of a span; any position of a mixed-up view gives some member.
+    @inline(__always)
+    func member(at position: UInt32, of span: View.Span, _ view: UnsafeMutablePointer<View>) -> UInt32 {
+        let at = min(Int(span.start &+ position), members.count - 1)
+        return farm_get32(view.pointee.order + at)
+    }
+
+    @inline(__always)
+    private func pick(from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64,
+                      random: RandomSource) -> UInt32? {
+        guard span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
+        for _ in 0..<Self.draws {
+            switch algorithm {
+            case .adaptive:
+                let (better, worse) = drawAdaptive(span, view, now: now, random: random)
+                if admit(better, wish) { return better }
+                if worse != better && admit(worse, wish) { return worse }
+            case .roundrobin:
+                let index = drawRoundRobin(span, view)
+                if admit(index, wish) { return index }
+            case .random:
+                let index = drawRandom(span, view, random.next())
+                if admit(index, wish) { return index }
+            case .busyness:
+                guard let index = drawLeastBusy(span, view, wish, random: random) else { return nil }
+                if InFlight.take(members[Int(index)]) { return index }
+            case .traffic:
+                guard let index = drawLeastTraffic(span, view, wish, random: random) else { return nil }
+                if InFlight.take(members[Int(index)]) { return index }
+            }
+        }
+        return lookThrough(span, view, wish, random: random)
+    }
+
+    /// The first member of a tier that will do, from a random one on.
+    @inline(never)
+    private func lookThrough(_ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
+                             random: RandomSource) -> UInt32? {
+        let start = RandomSource.below(span.count, from: random.next())
+        for step in 0..<span.count {
+            let index = member(at: (start &+ step) % span.count, of: span, view)
+            if admit(index, wish) { return index }
+        }
+        return nil
+    }
+
+    /// A member that is down and due is tried by a request that may be repeated; by another only when there is no
+    /// other hope.
+    @inline(never)
+    private func claimTrial(_ view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64) -> Choice? {
+        let index = view.pointee.due
+        guard wish.mayRepeat || view.pointee.available == 0, Int(index) < members.count, !wish.excludes(index) else {
+            return nil
+        }
+        let member = members[Int(index)]
+        // Whoever gets it, the view is out of date.
+        farm_set64(&view.pointee.deadline, 0)
+        guard member.row.state.admin == .on, InFlight.take(member) else { return nil }
+        if health.claimTrial(member.row, now: now) { return Choice(index: Int(index), isTrial: true) }
+        InFlight.giveBack(member)
+        return nil
+    }
+}

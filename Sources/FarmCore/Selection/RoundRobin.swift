@@ -1,0 +1,18 @@
+import CFarm
+
+/// roundrobin: members in turn, smoothly interleaved by weight. The farm's ticket counter is shared by all processes,
+/// so that the turn is one turn and not one for each child.
+extension Farm {
+    @inline(__always)
+    func drawRoundRobin(_ span: View.Span, _ view: UnsafeMutablePointer<View>) -> UInt32 {
+        let ticket = farm_add64(&row.pointee.cursor, 1)
+        let length = span.sequenceLength
+        if length == 0 || Int(span.sequenceStart) + Int(length) > view.pointee.sequenceCapacity {
+            // Too long an order to keep: multiples of the golden ratio fill the line of weights evenly (Weyl), which
+            // gives every member its share to within a few turns in any stretch.
+            return drawRandom(span, view, ticket &* RandomSource.gamma)
+        }
+        let position = farm_get32(view.pointee.sequence + Int(span.sequenceStart) + Int(ticket % UInt64(length)))
+        return member(at: min(position, span.count &- 1), of: span, view)
+    }
+}

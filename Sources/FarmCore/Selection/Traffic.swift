@@ -1,0 +1,38 @@
+import CFarm
+
+/// traffic: the fewest bytes moved for its weight.
+///
+/// Bytes are known only as they move, so a request in flight counts as an average one of its member; otherwise all
+/// requests of a burst would go to the same member. A member that joins a farm with a history is credited with bytes it
+/// never moved, or it would get every request until it had caught up.
+extension Farm {
+    func drawLeastTraffic(_ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
+                          random: RandomSource) -> UInt32? {
+        leastCost(span, view, wish, random: random) { Self.traffic($0) }
+    }
+
+    /// Bytes moved both ways, with the credit, and those still expected from requests in flight.
+    static func traffic(_ row: MemberRow) -> Double {
+        let moved = Double(farm_get64(&row.pointee.bytes_in) &+ farm_get64(&row.pointee.bytes_out))
+        let inflight = Double(InFlight.count(row))
+        let requests = Double(farm_get64(&row.pointee.requests))
+        // Until it has finished one, a request is worth one byte: enough to tell one in flight from none.
+        let average = requests > inflight && moved > 0 ? moved / max(1, requests - inflight) : 1
+        return moved + Double(farm_get64(&row.pointee.traffic_base)) + inflight * average
+    }
+
+    /// Credits a member that becomes available with what the least used of the others has moved for its weight. Under
+    /// the row's lock.
+    public func creditTraffic(_ index: Int) {
+        guard algorithm == .traffic else { return }
+        let row = members[index].row
+        var least = Double.infinity
+        for at in 0..<members.count where at != index && members[at].row.state.isAvailable {
+            let other = members[at].row
+            least = min(least, Self.traffic(other) / Double(max(1, farm_get32(&other.pointee.weight))))
+        }
+        guard least.isFinite else { return }
+        let missing = least * Double(max(1, row.pointee.weight)) - Self.traffic(row)
+        if missing > 0 && missing < 0x1p62 { _ = farm_add64(&row.pointee.traffic_base, UInt64(missing)) }
+    }
+}

@@ -1,0 +1,34 @@
+import CFarm
+
+/// What a process writes into a member's row about how it answered. Every word is replaced whole and without a lock: of
+/// two answers in the same instant one may be lost to an average, none to a counter.
+public enum Experience {
+    /// A final status came `latency` microseconds after the choice. An error page that came fast must not make the
+    /// member look fast: with `isError` the average can only rise.
+    public static func answered(_ row: MemberRow, latency: UInt64, isError: Bool, now: UInt64) {
+        let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
+        let old = DecayingAverage(word: farm_get64(&row.pointee.latency))
+        let sample = Float(max(1, latency))
+        if !isError || sample > old.value {
+            farm_set64(&row.pointee.latency, old.adding(sample, atMilliseconds: milliseconds).word)
+        }
+        _ = farm_add64(farm_member_row_buckets(row) + LatencyBuckets.index(of: latency), 1)
+        noteOutcome(row, failed: isError, milliseconds: milliseconds)
+    }
+
+    /// An attempt failed without an answer.
+    public static func failed(_ row: MemberRow, now: UInt64) {
+        noteOutcome(row, failed: true, milliseconds: UInt32(truncatingIfNeeded: now / 1000))
+    }
+
+    /// The ratio of failures costs a healthy member one load.
+    private static func noteOutcome(_ row: MemberRow, failed: Bool, milliseconds: UInt32) {
+        let old = DecayingAverage(word: farm_get64(&row.pointee.failure_ratio))
+        if !failed && old.value == 0 { return }
+        let weight: Float = 1.0 / 32
+        let faded = old.faded(atMilliseconds: milliseconds)
+        let next = faded + ((failed ? 1 : 0) - faded) * weight
+        farm_set64(&row.pointee.failure_ratio,
+                   next < 0.001 ? 0 : DecayingAverage(value: next, atMilliseconds: milliseconds).word)
+    }
+}

@@ -1,0 +1,56 @@
+import CFarm
+
+/// A member's row in shared memory. The pointer is valid for the life of the process: rows never move.
+public typealias MemberRow = UnsafeMutablePointer<farm_member_row>
+
+/// A farm's row in shared memory.
+public typealias FarmRow = UnsafeMutablePointer<farm_farm_row>
+
+/// What the administrator wants of a member. Raw values are those of the row.
+public enum Admin: UInt32 {
+    case on = 0
+    /// Only requests already tied to it.
+    case drain = 1
+    /// Administratively offline.
+    case off = 2
+
+    public var name: StaticString {
+        switch self {
+        case .on: "on"
+        case .drain: "drain"
+        case .off: "off"
+        }
+    }
+}
+
+/// The two axes of a member's state that stand in one word of its row, so that a choice reads them with one load.
+public struct MemberState: Equatable {
+    public var word: UInt32
+
+    public init(word: UInt32) { self.word = word }
+
+    /// A value that no code writes (a torn row) reads as `off`: nothing is sent to a member whose state is unknown.
+    public var admin: Admin { Admin(rawValue: word & FARM_ADMIN_MASK) ?? .off }
+    public var isDownByFailures: Bool { word & FARM_DOWN_BY_FAILURES != 0 }
+    public var isUp: Bool { !isDownByFailures }
+    /// Admin is `on` and health is `up`.
+    public var isAvailable: Bool { word == FARM_ADMIN_ON }
+
+    public func with(admin: Admin) -> MemberState {
+        MemberState(word: (word & ~FARM_ADMIN_MASK) | admin.rawValue)
+    }
+
+    public func with(downByFailures: Bool) -> MemberState {
+        MemberState(word: downByFailures ? word | FARM_DOWN_BY_FAILURES : word & ~FARM_DOWN_BY_FAILURES)
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == farm_member_row {
+    /// Any thread of any process, without a lock.
+    @inline(__always)
+    public var state: MemberState { MemberState(word: farm_read32(&self.pointee.status)) }
+
+    /// Holder of the row's lock only.
+    @inline(__always)
+    public func publish(_ state: MemberState) { farm_publish32(&self.pointee.status, state.word) }
+}

@@ -1,0 +1,166 @@
+import CAPR
+import CFarm
+import CFarmABI
+import FarmCore
+import FarmTables
+
+// Everything that C calls: converts, calls, converts. The contract stands in farm_abi.h.
+
+// MARK: Configuration time
+
+@c public func farm_on_farm_name(_ name: UnsafePointer<CChar>?, _ length: UInt32) -> Int32 {
+    Names.isFarm(bytes(name, length)) ? 1 : 0
+}
+
+@c public func farm_on_member_name(_ name: UnsafePointer<CChar>?, _ length: UInt32) -> Int32 {
+    Names.isMember(bytes(name, length)) ? 1 : 0
+}
+
+@c public func farm_on_algorithm(_ name: UnsafePointer<CChar>?, _ length: UInt32) -> UInt32 {
+    Algorithm(name: bytes(name, length))?.rawValue ?? FARM_NONE
+}
+
+@c public func farm_on_algorithm_name(_ number: UInt32) -> UnsafePointer<CChar>? {
+    guard let algorithm = Algorithm(rawValue: number) else { return nil }
+    return UnsafeRawPointer(algorithm.name.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+// MARK: Tables
+
+@c public func farm_on_lock_count(_ granularity: UInt32, _ farms: UInt32, _ members: UInt32) -> UInt32 {
+    (LockGranularity(rawValue: granularity) ?? .row).lockCount(farms: farms, members: members)
+}
+
+@c public func farm_on_tables_create(
+    _ config: UnsafePointer<farm_config>?, _ pool: UnsafeMutableRawPointer?, _ granularity: UInt32,
+    _ locks: UnsafePointer<UnsafeMutableRawPointer?>?, _ lockCount: UInt32, _ error: UnsafeMutablePointer<Int32>?
+) -> OpaquePointer? {
+    guard let config, let error else { return nil }
+    let tables = UnsafeMutablePointer<Tables>.allocate(capacity: 1)
+    tables.initialize(to: Tables(granularity: LockGranularity(rawValue: granularity) ?? .row))
+    let layout = BlockLayout(farms: config.pointee.farm_capacity, members: config.pointee.member_capacity,
+                             slots: config.pointee.slot_capacity)
+    error.pointee = grow(tables, layout, pool, locks, lockCount)
+    guard error.pointee == 0 else {
+        tables.pointee.deallocate()
+        tables.deallocate()
+        return nil
+    }
+    return OpaquePointer(tables)
+}
+
+@c public func farm_on_tables_room(_ tables: OpaquePointer?, _ config: UnsafePointer<farm_config>?) -> farm_room {
+    guard let tables = theTables(tables), let config else { return farm_room() }
+    let missing = tables.pointee.missing(config.pointee)
+    return farm_room(farms_missing: missing.farms, members_missing: missing.members)
+}
+
+@c public func farm_on_tables_grow(
+    _ tables: OpaquePointer?, _ farms: UInt32, _ members: UInt32, _ pool: UnsafeMutableRawPointer?,
+    _ locks: UnsafePointer<UnsafeMutableRawPointer?>?, _ lockCount: UInt32, _ error: UnsafeMutablePointer<Int32>?
+) -> Int32 {
+    guard let tables = theTables(tables), let error else { return 0 }
+    // Its part of the ledger has the slots of the first block: a slot's number is the same in all.
+    let layout = BlockLayout(farms: farms, members: members, slots: tables.pointee.first.layout.slots)
+    error.pointee = grow(tables, layout, pool, locks, lockCount)
+    return error.pointee == 0 ? 1 : 0
+}
+
+@c public func farm_on_tables_granularity(_ tables: OpaquePointer?) -> UInt32 {
+    theTables(tables)?.pointee.granularity.rawValue ?? FARM_NONE
+}
+
+private func grow(_ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout, _ pool: UnsafeMutableRawPointer?,
+                  _ locks: UnsafePointer<UnsafeMutableRawPointer?>?, _ lockCount: UInt32) -> Int32 {
+    let wanted = tables.pointee.granularity.lockCount(farms: layout.farms, members: layout.members)
+    guard let pool, let locks, lockCount == wanted else { return Int32(CAPR.APR_EINVAL) }
+    return withUnsafeTemporaryAllocation(of: OpaquePointer.self, capacity: Int(lockCount)) { handles in
+        for at in 0..<Int(lockCount) {
+            guard let lock = locks[at] else { return Int32(CAPR.APR_EINVAL) }
+            handles.initializeElement(at: at, to: OpaquePointer(lock))
+        }
+        return tables.pointee.grow(layout, pool: OpaquePointer(pool), locks: UnsafePointer(handles.baseAddress!),
+                                   lockCount: lockCount)
+    }
+}
+
+// MARK: Engine
+
+@c public func farm_on_engine_create(_ tables: OpaquePointer?, _ config: UnsafePointer<farm_config>?) -> OpaquePointer? {
+    guard let tables = theTables(tables), let config, let made = Engine(tables.pointee, config: config.pointee) else {
+        return nil
+    }
+    let engine = UnsafeMutablePointer<Engine>.allocate(capacity: 1)
+    engine.initialize(to: made)
+    return OpaquePointer(engine)
+}
+
+@c public func farm_on_engine_destroy(_ engine: OpaquePointer?) {
+    guard let engine = theEngine(engine) else { return }
+    engine.pointee.deallocate()
+    engine.deinitialize(count: 1)
+    engine.deallocate()
+}
+
+@c public func farm_on_child_start(_ engine: OpaquePointer?, _ pid: UInt32) -> Int32 {
+    theEngine(engine)?.pointee.startChild(pid: pid) == true ? 1 : 0
+}
+
+@c public func farm_on_child_gone(_ tables: OpaquePointer?, _ pid: UInt32) {
+    theTables(tables)?.pointee.processGone(pid: pid)
+}
+
+@c public func farm_on_sweep(_ tables: OpaquePointer?) { theTables(tables)?.pointee.sweep() }
+
+// MARK: Requests
+
+@c public func farm_on_find_farm(_ engine: OpaquePointer?, _ host: UnsafePointer<CChar>?, _ length: UInt32) -> UInt32 {
+    theEngine(engine)?.pointee.findFarm(bytes(host, length)) ?? FARM_NONE
+}
+
+@c public func farm_on_choose(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
+                              _ now: UInt64) -> Int32 {
+    guard let engine = theEngine(engine), let request else { return 0 }
+    return engine.choose(request, now: now) ? 1 : 0
+}
+
+@c public func farm_on_condition(_ engine: OpaquePointer?, _ farm: UInt32) -> UInt32 {
+    guard let engine = theEngine(engine), Int(farm) < engine.pointee.farms.count else { return Condition.down.rawValue }
+    return engine.pointee.farms[Int(farm)].condition.rawValue
+}
+
+@c public func farm_on_answer(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
+                              _ status: UInt32, _ mayResend: Int32, _ now: UInt64) -> Int32 {
+    guard let engine = theEngine(engine), let request else { return 1 }
+    return engine.answered(request, status: status, mayResend: mayResend != 0, now: now) ? 1 : 0
+}
+
+@c public func farm_on_end(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ saw: UInt32,
+                           _ mayResend: Int32, _ bytesIn: UInt64, _ bytesOut: UInt64, _ now: UInt64) -> Int32 {
+    guard let engine = theEngine(engine), let request else { return 0 }
+    return engine.end(request, saw: Evidence(rawValue: saw), mayResend: mayResend != 0, bytesIn: bytesIn,
+                      bytesOut: bytesOut, now: now) ? 1 : 0
+}
+
+@c public func farm_on_drop(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.drop(request)
+}
+
+// MARK: Reading
+
+@c public func farm_on_status_json(_ engine: OpaquePointer?, _ out: UnsafeMutableRawPointer?) {
+    guard let engine = theEngine(engine) else { return }
+    engine.pointee.writeStatus(to: out)
+}
+
+// MARK: Conversions
+
+private func bytes(_ text: UnsafePointer<CChar>?, _ length: UInt32) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self),
+                        count: text == nil ? 0 : Int(length))
+}
+
+private func theTables(_ tables: OpaquePointer?) -> UnsafeMutablePointer<Tables>? { tables.map { UnsafeMutablePointer($0) } }
+
+private func theEngine(_ engine: OpaquePointer?) -> UnsafeMutablePointer<Engine>? { engine.map { UnsafeMutablePointer($0) } }

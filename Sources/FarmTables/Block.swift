@@ -1,0 +1,83 @@
+import CAPR
+import CFarm
+import FarmCore
+
+/// How many rows of each kind a block has, and where they stand in it. docs/table-layout.md draws it.
+public struct BlockLayout: Equatable {
+    public let farms: UInt32
+    public let members: UInt32
+    public let slots: UInt32
+
+    public init(farms: UInt32, members: UInt32, slots: UInt32) {
+        self.farms = farms
+        self.members = members
+        self.slots = slots
+    }
+
+    var farmsOffset: Int { MemoryLayout<farm_block_header>.stride }
+    var membersOffset: Int { farmsOffset + Int(farms) * MemoryLayout<farm_farm_row>.stride }
+    var slotsOffset: Int { membersOffset + Int(members) * MemoryLayout<farm_member_row>.stride }
+    var ledgerOffset: Int { slotsOffset + Int(slots) * MemoryLayout<farm_slot_row>.stride }
+
+    /// Cells from one process's part of the ledger to the next one's: whole cache lines, so that two processes never
+    /// write the same one.
+    public var ledgerStride: Int { (Int(members) + 15) & ~15 }
+
+    public var size: Int { ledgerOffset + Int(slots) * ledgerStride * MemoryLayout<UInt32>.stride }
+}
+
+/// A piece of shared memory with rows, and the locks over them. Anonymous memory: it is inherited by the children and
+/// goes with the last process, so that a full stop leaves nothing behind.
+public struct Block {
+    let base: UnsafeMutableRawPointer
+    public let layout: BlockLayout
+    /// apr_global_mutex_t pointers; as many as the granularity asks for.
+    let locks: UnsafeMutableBufferPointer<OpaquePointer>
+
+    /// Makes a block in `pool`. On failure, APR's status.
+    static func create(_ layout: BlockLayout, number: UInt32, pool: OpaquePointer, locks: UnsafeMutableBufferPointer<OpaquePointer>)
+        -> (Block?, apr_status_t) {
+        var shared: OpaquePointer?
+        // Anonymous memory is zero, and stays out of memory until it is used. Room to begin on a cache line, wherever the mapping begins.
+        let status = apr_shm_create(&shared, apr_size_t(layout.size + Int(FARM_LINE)), nil, pool)
+        guard status == 0, let shared, let start = apr_shm_baseaddr_get(shared) else { return (nil, status) }
+        let aligned = (Int(bitPattern: start) + Int(FARM_LINE) - 1) & ~(Int(FARM_LINE) - 1)
+        guard let base = UnsafeMutableRawPointer(bitPattern: aligned) else { return (nil, status) }
+        let block = Block(base: base, layout: layout, locks: locks)
+        block.header.pointee = farm_block_header()
+        block.header.pointee.major = UInt32(FARM_TABLE_MAJOR)
+        block.header.pointee.minor = UInt32(FARM_TABLE_MINOR)
+        block.header.pointee.size = UInt64(layout.size)
+        block.header.pointee.farm_capacity = layout.farms
+        block.header.pointee.member_capacity = layout.members
+        block.header.pointee.slot_capacity = layout.slots
+        block.header.pointee.block_number = number
+        farm_publish64(&block.header.pointee.magic, UInt64(FARM_TABLE_MAGIC))
+        return (block, 0)
+    }
+
+    public var header: UnsafeMutablePointer<farm_block_header> { base.assumingMemoryBound(to: farm_block_header.self) }
+
+    /// Whether this code may touch the block: made by the same layout.
+    var isOurs: Bool {
+        farm_read64(&header.pointee.magic) == UInt64(FARM_TABLE_MAGIC)
+            && header.pointee.major == UInt32(FARM_TABLE_MAJOR) && header.pointee.size == UInt64(layout.size)
+    }
+
+    func farm(_ index: Int) -> FarmRow {
+        (base + layout.farmsOffset).assumingMemoryBound(to: farm_farm_row.self) + index
+    }
+
+    func member(_ index: Int) -> MemberRow {
+        (base + layout.membersOffset).assumingMemoryBound(to: farm_member_row.self) + index
+    }
+
+    func slot(_ index: Int) -> UnsafeMutablePointer<farm_slot_row> {
+        (base + layout.slotsOffset).assumingMemoryBound(to: farm_slot_row.self) + index
+    }
+
+    /// A process's cell of the ledger for a member.
+    func cell(slot: Int, member: Int) -> UnsafeMutablePointer<UInt32> {
+        (base + layout.ledgerOffset).assumingMemoryBound(to: UInt32.self) + slot * layout.ledgerStride + member
+    }
+}

@@ -1,0 +1,126 @@
+import CFarm
+import CFarmABI
+import FarmCore
+
+/// One configuration bound to rows, in one process: made by the parent, inherited by the children, freed with the
+/// configuration. Every thread of a child may use it at the same time; what it changes stands in shared memory, in
+/// single atomics or under a row's lock.
+public struct Engine {
+    let config: farm_config
+    public let tables: Tables
+    public let farms: UnsafeMutableBufferPointer<Farm>
+    let members: UnsafeMutableBufferPointer<Member>
+    let policies: UnsafeMutableBufferPointer<RequestPolicy>
+    let farmPlaces: UnsafeMutableBufferPointer<Tables.Place>
+    let memberPlaces: UnsafeMutableBufferPointer<Tables.Place>
+    let index: FarmIndex
+    private let randomState: UnsafeMutablePointer<UInt64>
+    /// The ledger of a process that serves no requests: the parent, or a child without a slot.
+    private let nowhere: UnsafeMutablePointer<UInt32>
+    public private(set) var pid: UInt32 = 0
+    /// Whether this process has a slot of the ledger; without one it chooses no member.
+    public private(set) var serves = false
+
+    /// Binds the configuration; nil when it does not fit into the rows there are.
+    public init?(_ tables: Tables, config: farm_config) {
+        let binding = tables.plan(config)
+        guard binding.farmsMissing == 0 && binding.membersMissing == 0 else { return nil }
+        tables.bind(config, binding, wallClock: farm_host_wall_clock())
+        self.config = config
+        self.tables = tables
+        randomState = .allocate(capacity: 1)
+        randomState.initialize(to: farm_host_seed())
+        nowhere = .allocate(capacity: 1)
+        nowhere.initialize(to: 0)
+        members = .allocate(capacity: binding.members.count)
+        memberPlaces = .allocate(capacity: binding.members.count)
+        for (at, place) in binding.members.enumerated() {
+            memberPlaces.initializeElement(at: at, to: place)
+            members.initializeElement(at: at, to: Member(row: tables.member(place), ledger: nowhere))
+        }
+        farms = .allocate(capacity: binding.farms.count)
+        farmPlaces = .allocate(capacity: binding.farms.count)
+        policies = .allocate(capacity: binding.farms.count)
+        for (at, place) in binding.farms.enumerated() {
+            let farm = config.farms[at]
+            let range = Int(farm.first_member)..<Int(farm.first_member + farm.member_count)
+            farmPlaces.initializeElement(at: at, to: place)
+            policies.initializeElement(at: at, to: RequestPolicy(farm))
+            farms.initializeElement(at: at, to: Farm(
+                row: tables.farm(place), members: UnsafeMutableBufferPointer(rebasing: members[range]),
+                algorithm: Algorithm(rawValue: farm.algorithm) ?? .adaptive,
+                health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us)))
+        }
+        index = FarmIndex(config)
+    }
+
+    public func deallocate() {
+        for farm in farms { farm.deallocate() }
+        farms.deallocate()
+        members.deallocate()
+        policies.deallocate()
+        farmPlaces.deallocate()
+        memberPlaces.deallocate()
+        index.deallocate()
+        randomState.deallocate()
+        nowhere.deallocate()
+    }
+
+    var random: RandomSource { RandomSource(state: randomState) }
+
+    /// Makes this process's copy one that serves: its cells of the ledger, its own random numbers.
+    public mutating func startChild(pid: UInt32) -> Bool {
+        self.pid = pid
+        randomState.pointee = farm_host_seed()
+        guard let slot = tables.claimSlot(pid: pid) else {
+            Log.noSlot(tables.first.layout.slots)
+            return false
+        }
+        for at in 0..<members.count {
+            let place = memberPlaces[at]
+            members[at].ledger = tables.blocks[place.block].cell(slot: slot, member: place.index)
+        }
+        serves = true
+        return true
+    }
+
+    /// The farm's number in the configuration, by the host of a URL.
+    @inline(__always)
+    public func findFarm(_ host: UnsafeBufferPointer<UInt8>) -> UInt32 { index.find(host, config) }
+
+    @inline(__always)
+    func farm(_ at: Int) -> UnsafeMutablePointer<Farm> { farms.baseAddress.unsafelyUnwrapped + at }
+
+    @inline(__always)
+    func policy(_ at: Int) -> UnsafeMutablePointer<RequestPolicy> { policies.baseAddress.unsafelyUnwrapped + at }
+
+    /// Where a farm's members begin in the configuration.
+    func firstMember(_ farm: UInt32) -> UInt32 { config.farms[Int(farm)].first_member }
+
+    /// Writes a member's row under its lock.
+    func write<Result>(farm: UInt32, local: Int, _ body: (MemberRow) -> Result) -> Result? {
+        let row = farms[Int(farm)].members[local].row
+        let place = memberPlaces[Int(firstMember(farm)) + local]
+        let lock = tables.lock(member: place, farm: farmPlaces[Int(farm)])
+        return RowWriting.write(row, lock: lock, pid: pid) { body(row) }
+    }
+}
+
+extension RequestPolicy {
+    init(_ farm: farm_farm_config) {
+        var statuses = InlineArray<10, UInt64>(repeating: 0)
+        let words = farm.fail_on_status
+        statuses[0] = words.0
+        statuses[1] = words.1
+        statuses[2] = words.2
+        statuses[3] = words.3
+        statuses[4] = words.4
+        statuses[5] = words.5
+        statuses[6] = words.6
+        statuses[7] = words.7
+        statuses[8] = words.8
+        statuses[9] = words.9
+        self.init(maxAttempts: max(1, min(UInt32(FARM_MOST_ATTEMPTS), farm.max_attempts)),
+                  retrySafe: farm.retry_safe != 0, failOnTimeout: farm.fail_on_timeout != 0, failOnStatus: statuses)
+    }
+}

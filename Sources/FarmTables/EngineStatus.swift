@@ -1,0 +1,152 @@
+import CFarm
+import CFarmABI
+import FarmCore
+
+/// The status as JSON: docs/status.md has its shape. What is unknown or unset is null.
+extension Engine {
+    public func writeStatus(to out: UnsafeMutableRawPointer?) {
+        var json = JSONWriter(
+            sink: { bytes, length in
+                farm_host_write(out, UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self), UInt32(length))
+            },
+            formatNumber: { farm_host_number($0, $1) },
+            formatTime: { farm_host_time($0, $1) })
+        json.object { json in
+            json.key("module")
+            writeModule(&json)
+            json.key("farms")
+            json.array { json in
+                for at in 0..<farms.count { writeFarm(&json, at) }
+            }
+            // No instruction is read in this version: nothing of any kind has been seen.
+            json.key("cookies")
+            json.object { json in
+                for name: StaticString in ["accepted", "bad_mac", "expired", "malformed", "unknown_key",
+                                           "unknown_target", "other_client"] {
+                    json.key(name)
+                    json.number(UInt64(0))
+                }
+            }
+        }
+    }
+
+    private func writeModule(_ json: inout JSONWriter) {
+        let header = tables.first.header
+        json.object { json in
+            json.key("version")
+            json.string(ByteWriter.bytes(of: config.version))
+            json.key("built")
+            json.string(ByteWriter.bytes(of: config.built))
+            json.key("mpm")
+            json.string(ByteWriter.bytes(of: config.mpm))
+            json.key("generation")
+            json.number(UInt64(header.pointee.config_generation))
+            json.key("locks")
+            json.string(tables.granularity.name)
+            json.key("started")
+            json.time(header.pointee.started_us)
+        }
+    }
+
+    private func writeFarm(_ json: inout JSONWriter, _ at: Int) {
+        let farm = farms[at]
+        let row = farm.row
+        json.object { json in
+            json.key("name")
+            json.string(ByteWriter.bytes(of: farm_row_name(row), limit: Names.longest))
+            json.key("algorithm")
+            json.string(farm.algorithm.name)
+            json.key("admin")
+            json.string("on")
+            json.key("condition")
+            json.string(farm.condition.name)
+            json.key("available")
+            json.number(UInt64(farm.members.count { $0.row.state.isAvailable }))
+            json.key("requests")
+            json.number(farm_get64(&row.pointee.requests))
+            json.key("failovers")
+            json.number(farm_get64(&row.pointee.failovers))
+            json.key("redirected")
+            json.number(farm_get64(&row.pointee.redirected))
+            json.key("forwarded")
+            json.number(farm_get64(&row.pointee.forwarded))
+            json.key("members")
+            json.array { json in
+                for local in 0..<farm.members.count { writeMember(&json, farm: at, local) }
+            }
+        }
+    }
+
+    private func writeMember(_ json: inout JSONWriter, farm: Int, _ local: Int) {
+        let row = farms[farm].members[local].row
+        let member = config.members[Int(config.farms[farm].first_member) + local]
+        let state = row.state
+        json.object { json in
+            json.key("name")
+            json.string(ByteWriter.bytes(of: farm_member_row_name(row), limit: Names.longest))
+            json.key("url")
+            json.string(ByteWriter.bytes(of: member.url))
+            writeState(&json, row, state)
+            json.key("tier")
+            json.number(UInt64(farm_get32(&row.pointee.tier)))
+            json.key("weight")
+            json.number(UInt64(farm_get32(&row.pointee.weight)))
+            json.key("load")
+            json.null()
+            json.key("inflight")
+            json.number(UInt64(InFlight.count(row)))
+            json.key("requests")
+            json.number(farm_get64(&row.pointee.requests))
+            json.key("errors")
+            json.number(farm_get64(&row.pointee.errors))
+            json.key("bytes_in")
+            json.number(farm_get64(&row.pointee.bytes_in))
+            json.key("bytes_out")
+            json.number(farm_get64(&row.pointee.bytes_out))
+            writeLatency(&json, row)
+            json.key("metrics")
+            json.object { _ in }
+            json.key("update_age_s")
+            json.null()
+        }
+    }
+
+    private func writeState(_ json: inout JSONWriter, _ row: MemberRow, _ state: MemberState) {
+        json.key("admin")
+        json.string(state.admin.name)
+        json.key("admin_by")
+        json.null()
+        json.key("admin_reason")
+        json.null()
+        json.key("admin_since")
+        json.time(farm_get64(&row.pointee.admin_since_us))
+        json.key("admin_until")
+        json.null()
+        json.key("health")
+        json.string(state.isUp ? "up" : "down")
+        json.key("health_by")
+        if state.isUp { json.null() } else { json.string("failures") }
+        json.key("fresh")
+        json.string("in")
+        json.key("available")
+        json.bool(state.isAvailable)
+    }
+
+    private func writeLatency(_ json: inout JSONWriter, _ row: MemberRow) {
+        let average = DecayingAverage(word: farm_get64(&row.pointee.latency))
+        let buckets = UnsafePointer<UInt64>(farm_member_row_buckets(row))!
+        json.key("latency_ms")
+        json.object { json in
+            json.key("ewma")
+            if average.isEmpty { json.null() } else { json.number(Double(average.value).rounded() / 1000) }
+            json.key("p50")
+            Self.write(&json, LatencyBuckets.quantile(0.5, of: buckets))
+            json.key("p99")
+            Self.write(&json, LatencyBuckets.quantile(0.99, of: buckets))
+        }
+    }
+
+    private static func write(_ json: inout JSONWriter, _ microseconds: Double?) {
+        if let microseconds { json.number(microseconds.rounded() / 1000) } else { json.null() }
+    }
+}

@@ -1,0 +1,75 @@
+import CFarm
+import CFarmABI
+import FarmCore
+
+/// The lines the module writes to httpd's error log, each with a number of its own that is never used for another
+/// (docs/log-numbers.md).
+enum Log {
+    static func wentDown(_ farm: FarmRow, _ row: MemberRow, retry: UInt64) {
+        line(FARM_LOG_WARNING, 101) { out in
+            member(&out, farm, row)
+            out.text(" is down: ")
+            out.number(UInt64(farm_get32(&row.pointee.fails)))
+            out.text(" failure(s) in a row; a request tries it again in ")
+            out.number(retry / 1000)
+            out.text(" ms")
+        }
+    }
+
+    static func stillDown(_ farm: FarmRow, _ row: MemberRow, now: UInt64) {
+        line(FARM_LOG_INFO, 102) { out in
+            member(&out, farm, row)
+            out.text(" is still down: its trial failed; the next in ")
+            let at = farm_get64(&row.pointee.retry_at)
+            out.number(at > now ? (at - now) / 1000 : 0)
+            out.text(" ms")
+        }
+    }
+
+    static func cameUp(_ farm: FarmRow, _ row: MemberRow) {
+        line(FARM_LOG_NOTICE, 103) { out in
+            member(&out, farm, row)
+            out.text(" is up again: it answered its trial")
+        }
+    }
+
+    static func repaired(_ row: MemberRow, deadWriter: UInt32) {
+        line(FARM_LOG_WARNING, 104) { out in
+            out.text("process ")
+            out.number(UInt64(deadWriter))
+            out.text(" died while it wrote the row of member ")
+            out.cString(farm_member_row_name(row), limit: Names.longest)
+            out.text("; the row has been repaired")
+        }
+    }
+
+    static func lockFailed(_ row: MemberRow) {
+        line(FARM_LOG_ERROR, 105) { out in
+            out.text("the lock of member ")
+            out.cString(farm_member_row_name(row), limit: Names.longest)
+            out.text(" could not be taken; a change of its state is lost")
+        }
+    }
+
+    static func noSlot(_ slots: UInt32) {
+        line(FARM_LOG_ERROR, 106) { out in
+            out.text("all ")
+            out.number(UInt64(slots))
+            out.text(" slots for processes are in use: this child serves no farm; stop httpd and start it again")
+        }
+    }
+
+    private static func member(_ out: inout ByteWriter, _ farm: FarmRow, _ row: MemberRow) {
+        out.text("farm ")
+        out.cString(farm_row_name(farm), limit: Names.longest)
+        out.text(": member ")
+        out.cString(farm_member_row_name(row), limit: Names.longest)
+    }
+
+    private static func line(_ level: UInt32, _ number: UInt32, _ body: (inout ByteWriter) -> Void) {
+        var out = ByteWriter { bytes, length in
+            farm_host_log(level, number, UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self), UInt32(length))
+        }
+        body(&out)
+    }
+}

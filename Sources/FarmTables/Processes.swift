@@ -1,0 +1,89 @@
+import CFarm
+import CFarmABI
+import FarmCore
+
+/// The slots of the ledger: one for each live child, claimed by its pid. Not the scoreboard's, in which an old
+/// generation's children share their places with new ones.
+extension Tables {
+    /// Claims a slot for a child; nil when none is free. The child itself, before it serves.
+    public func claimSlot(pid: UInt32) -> Int? {
+        let block = first
+        for index in 0..<Int(block.layout.slots) {
+            let slot = block.slot(index)
+            if farm_get32(&slot.pointee.pid) == 0 && farm_swap32(&slot.pointee.pid, 0, pid) != 0 {
+                farm_set32(&slot.pointee.config_generation, block.header.pointee.config_generation)
+                return index
+            }
+        }
+        return nil
+    }
+
+    /// A process is gone: what it left in flight is taken off the members. The parent only.
+    public func processGone(pid: UInt32) {
+        for index in 0..<Int(first.layout.slots) where farm_get32(&first.slot(index).pointee.pid) == pid {
+            releaseSlot(index)
+        }
+    }
+
+    /// Looks for slots of processes that died without being seen. The parent only.
+    public func sweep() {
+        for index in 0..<Int(first.layout.slots) {
+            let pid = farm_get32(&first.slot(index).pointee.pid)
+            if pid != 0 && farm_host_process_lives(pid) == 0 { releaseSlot(index) }
+        }
+    }
+
+    private func releaseSlot(_ slot: Int) {
+        for block in known {
+            for member in 0..<Int(block.layout.members) where block.member(member).pointee.use != FARM_ROW_FREE {
+                InFlight.forget(block.cell(slot: slot, member: member), of: block.member(member))
+            }
+        }
+        farm_publish32(&first.slot(slot).pointee.pid, 0)
+        reconcile()
+    }
+
+    /// A process that was killed between its two writes left a row one too low. A difference between a row and its
+    /// cells that does not move while nothing else is half done is such an error, and is taken off.
+    private func reconcile() {
+        for block in known {
+            for member in 0..<Int(block.layout.members) where block.member(member).pointee.use != FARM_ROW_FREE {
+                let drift = settledDrift(block, member)
+                if drift != 0 { _ = farm_add32(&block.member(member).pointee.inflight, 0 &- UInt32(bitPattern: drift)) }
+            }
+        }
+    }
+
+    /// A difference seen six times in a row over ten milliseconds, else 0: a live process is between its two writes for
+    /// nanoseconds, or for as long as it waits for a core.
+    private func settledDrift(_ block: Block, _ member: Int) -> Int32 {
+        var last = drift(block, member)
+        guard last != 0 else { return 0 }
+        var seen = 1
+        for _ in 0..<24 where seen < 6 {
+            farm_host_pause(2000)
+            let next = drift(block, member)
+            seen = next == last ? seen + 1 : 1
+            last = next
+        }
+        return seen == 6 ? last : 0
+    }
+
+    private func drift(_ block: Block, _ member: Int) -> Int32 {
+        var sum: UInt32 = 0
+        for slot in 0..<Int(block.layout.slots) where farm_get32(&first.slot(slot).pointee.pid) != 0 {
+            sum &+= farm_get32(block.cell(slot: slot, member: member))
+        }
+        return Int32(bitPattern: farm_get32(&block.member(member).pointee.inflight) &- sum)
+    }
+
+    /// The oldest configuration that a live process may still use.
+    func oldestGenerationInUse() -> UInt32 {
+        var oldest = first.header.pointee.config_generation
+        for index in 0..<Int(first.layout.slots) {
+            let slot = first.slot(index)
+            if farm_get32(&slot.pointee.pid) != 0 { oldest = min(oldest, farm_get32(&slot.pointee.config_generation)) }
+        }
+        return oldest
+    }
+}

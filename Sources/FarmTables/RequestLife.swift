@@ -1,0 +1,148 @@
+import CFarm
+import CFarmABI
+import FarmCore
+
+/// A request from its first choice to its end. All of it runs on threads of a child; a request is used by one thread at
+/// a time.
+extension UnsafeMutablePointer where Pointee == Engine {
+    /// Chooses a member for the next attempt; false when none will do.
+    public func choose(_ request: UnsafeMutablePointer<farm_request>, now: UInt64) -> Bool {
+        request.pointee.member = FARM_NONE
+        let farmAt = Int(request.pointee.farm)
+        guard pointee.serves, farmAt < pointee.farms.count, request.pointee.attempts < UInt32(FARM_MOST_ATTEMPTS),
+              request.pointee.flags & FARM_REQUEST_OPEN == 0 else { return false }
+        let farm = pointee.farm(farmAt)
+        if request.pointee.flags & FARM_REQUEST_COUNTED == 0 {
+            request.pointee.flags |= FARM_REQUEST_COUNTED
+            _ = farm_add64(&farm.pointee.row.pointee.requests, 1)
+        }
+        let attempts = Int(request.pointee.attempts)
+        let tried = farm_request_tried(request).unsafelyUnwrapped
+        let policy = pointee.policy(farmAt)
+        let mayRepeat = policy.pointee.mayResend(
+            idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: true,
+            attempts: request.pointee.attempts &+ 1)
+        let wish = Wish(tried: tried, triedCount: attempts, mayRepeat: mayRepeat)
+        guard let choice = farm.pointee.choose(wish, now: now, random: pointee.random) else { return false }
+        let row = farm.pointee.members[choice.index].row
+        _ = farm_add64(&row.pointee.requests, 1)
+        if attempts > 0 { _ = farm_add64(&farm.pointee.row.pointee.failovers, 1) }
+        tried[attempts] = UInt32(choice.index)
+        request.pointee.attempts = UInt32(attempts + 1)
+        request.pointee.member = pointee.firstMember(request.pointee.farm) &+ UInt32(choice.index)
+        request.pointee.chosen_at = now
+        request.pointee.status = 0
+        request.pointee.flags = request.pointee.flags & ~FARM_REQUEST_TRIAL | FARM_REQUEST_OPEN
+            | (choice.isTrial ? FARM_REQUEST_TRIAL : 0)
+        return true
+    }
+
+    /// A final status came from the member. Whether to pass it on.
+    public func answered(_ request: UnsafeMutablePointer<farm_request>, status: UInt32, mayResend: Bool,
+                         now: UInt64) -> Bool {
+        guard let open = open(request) else { return true }
+        request.pointee.status = status
+        let policy = pointee.policy(Int(request.pointee.farm))
+        let fails = policy.pointee.fails(on: status)
+        Experience.answered(open.row, latency: now &- request.pointee.chosen_at, isError: status >= 500 || fails, now: now)
+        guard fails else { return true }
+        return !policy.pointee.mayResend(
+            idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: mayResend,
+            attempts: request.pointee.attempts)
+    }
+
+    /// Ends the attempt. Whether the request is to be sent to another member.
+    public func end(_ request: UnsafeMutablePointer<farm_request>, saw: Evidence, mayResend: Bool, bytesIn: UInt64,
+                    bytesOut: UInt64, now: UInt64) -> Bool {
+        guard let open = open(request) else { return false }
+        let policy = pointee.policy(Int(request.pointee.farm))
+        let verdict = Verdict.of(
+            saw, status: request.pointee.status, attempts: request.pointee.attempts,
+            idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: mayResend,
+            policy: policy.pointee)
+        if bytesIn != 0 { _ = farm_add64(&open.row.pointee.bytes_in, bytesIn) }
+        if bytesOut != 0 { _ = farm_add64(&open.row.pointee.bytes_out, bytesOut) }
+        charge(request, open, verdict.charge, answered: saw.contains(.answer) || saw.contains(.held), now: now)
+        close(request, open)
+        return verdict.retry
+    }
+
+    /// Gives back what the request still holds.
+    public func drop(_ request: UnsafeMutablePointer<farm_request>) {
+        if let open = open(request) { close(request, open) }
+    }
+
+    private func charge(_ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt, _ charge: Verdict.Charge,
+                        answered: Bool, now: UInt64) {
+        let wasTrial = request.pointee.flags & FARM_REQUEST_TRIAL != 0
+        switch charge {
+        case .nothing:
+            break
+        case .success:
+            if PassiveHealth.successMatters(open.row, wasTrial: wasTrial) {
+                noteSuccess(request.pointee.farm, open, wasTrial: wasTrial)
+            }
+        case .error, .failure:
+            _ = farm_add64(&open.row.pointee.errors, 1)
+            if !answered { Experience.failed(open.row, now: now) }
+            if charge == .failure { noteFailure(request.pointee.farm, open, wasTrial: wasTrial, now: now) }
+        }
+    }
+
+    @inline(never)
+    private func noteFailure(_ farmAt: UInt32, _ open: OpenAttempt, wasTrial: Bool, now: UInt64) {
+        let farm = pointee.farm(Int(farmAt))
+        let health = farm.pointee.health
+        let change = pointee.write(farm: farmAt, local: open.local) {
+            health.failed($0, wasTrial: wasTrial, now: now, wallClock: farm_host_wall_clock())
+        }
+        switch change {
+        case .wentDown:
+            farm.pointee.changed()
+            Log.wentDown(farm.pointee.row, open.row, retry: health.retry)
+        case .stillDown:
+            farm.pointee.changed()
+            Log.stillDown(farm.pointee.row, open.row, now: now)
+        default:
+            break
+        }
+    }
+
+    @inline(never)
+    private func noteSuccess(_ farmAt: UInt32, _ open: OpenAttempt, wasTrial: Bool) {
+        let farm = pointee.farm(Int(farmAt))
+        let health = farm.pointee.health
+        let change = pointee.write(farm: farmAt, local: open.local) { row in
+            let change = health.succeeded(row, wasTrial: wasTrial, wallClock: farm_host_wall_clock())
+            if change == .cameUp { farm.pointee.creditTraffic(open.local) }
+            return change
+        }
+        if change == .cameUp {
+            farm.pointee.changed()
+            Log.cameUp(farm.pointee.row, open.row)
+        }
+    }
+
+    /// The member that an open attempt holds a place at.
+    private struct OpenAttempt {
+        let member: Member
+        let local: Int
+        var row: MemberRow { member.row }
+    }
+
+    @inline(__always)
+    private func open(_ request: UnsafeMutablePointer<farm_request>) -> OpenAttempt? {
+        let farmAt = Int(request.pointee.farm)
+        guard request.pointee.flags & FARM_REQUEST_OPEN != 0, farmAt < pointee.farms.count else { return nil }
+        let farm = pointee.farm(farmAt)
+        let local = Int(request.pointee.member &- pointee.firstMember(request.pointee.farm))
+        guard local < farm.pointee.members.count else { return nil }
+        return OpenAttempt(member: farm.pointee.members[local], local: local)
+    }
+
+    @inline(__always)
+    private func close(_ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt) {
+        request.pointee.flags &= ~(FARM_REQUEST_OPEN | FARM_REQUEST_TRIAL)
+        InFlight.giveBack(open.member)
+    }
+}
