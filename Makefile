@@ -25,7 +25,7 @@ help:
 	@echo "make install  put the module and its configuration where a2enmod finds them"
 
 demo: module
-	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE)
+	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE) $(if $(PORT),--port $(PORT))
 
 test: module test-packages check swift-test httpd-test
 
@@ -49,7 +49,7 @@ $(ARCHIVE): $(SWIFT_SOURCES)
 
 $(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h)
 	@mkdir -p $(BUILD)
-	gcc -c -fPIC -fvisibility=hidden -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
+	gcc -c -fPIC -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
 	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include \
 	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes) -o $@ $<
 

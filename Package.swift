@@ -20,12 +20,15 @@ var targets: [Target] = [
 
 if !embedded {
     targets += [
-        .testTarget(name: "FarmCoreTests", dependencies: ["FarmCore", "CFarm"], swiftSettings: settings),
+        .target(
+            name: "FarmTestSupport", dependencies: ["FarmCore", "CFarm", "CAPR"], path: "Tests/FarmTestSupport",
+            swiftSettings: settings),
+        .testTarget(name: "FarmCoreTests", dependencies: ["FarmCore", "FarmTestSupport", "CFarm"], swiftSettings: settings),
         .testTarget(
-            name: "FarmTablesTests", dependencies: ["FarmTables", "FarmCore", "CFarm", "CAPR"],
+            name: "FarmTablesTests", dependencies: ["FarmTables", "FarmCore", "FarmTestSupport", "CFarm", "CAPR"],
             swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
         .testTarget(
-            name: "FarmModuleTests", dependencies: ["FarmModule", "CFarm", "CAPR"],
+            name: "FarmModuleTests", dependencies: ["FarmModule", "FarmTestSupport", "CFarm", "CAPR"],
             swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
     ]
 }

@@ -7,7 +7,7 @@
 
 #include "http_connection.h"
 
-static ap_filter_rec_t *answer_handle;
+static ap_filter_rec_t *answer_handle, *drop_handle;
 
 /* Whether a handler tells with this brigade that the member failed it. */
 static int tells_of_break(apr_bucket_brigade *bb)
@@ -42,8 +42,10 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
     if (APR_BRIGADE_EMPTY(bb)) {
         return APR_SUCCESS;
     }
-    /* mod_proxy_http passes on what is no HTTP as an answer of HTTP/0.9; of others it notes the status line. */
-    if (tells_of_break(bb) || (ctx->member->is_http && !apr_table_get(r->notes, "proxy-status"))) {
+    /* mod_proxy_http passes on what is no HTTP as an answer of HTTP/0.9. Of others it notes the status line, and reads
+     * the header into a new table, which is the quicker thing to see. */
+    if (tells_of_break(bb) || (ctx->member->is_http && r->headers_out == ctx->headers_before
+                               && !apr_table_get(r->notes, "proxy-status"))) {
         ctx->answer = FARM_ANSWER_BROKEN;
         return swallow(ctx, bb);
     }
@@ -77,6 +79,7 @@ static apr_status_t answer_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 void farm_answer_expect(farm_ctx *ctx)
 {
     ctx->answer = FARM_ANSWER_NONE;
+    ctx->headers_before = ctx->r->headers_out;
     ctx->answer_broke = 0;
     ctx->swallowed = 0;
     ctx->request.status = 0;
@@ -85,7 +88,44 @@ void farm_answer_expect(farm_ctx *ctx)
     }
 }
 
+/* mod_proxy_http2 tells of a failure by making httpd's error page itself, past the filters that stood before. That page
+ * is not for the client, who is to get another member's answer, or one page when there is none. */
+static apr_status_t drop_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    (void)f;
+    apr_brigade_cleanup(bb);
+    return APR_SUCCESS;
+}
+
+static void on_error_page(request_rec *r)
+{
+    farm_ctx *ctx = farm_current ? farm_ctx_of(r) : NULL;
+
+    if (ctx && ctx->aside && ctx->member->is_http2) {
+        ap_add_output_filter_handle(drop_handle, ctx, r, r->connection);
+    }
+}
+
+/* An ErrorDocument would be looked for too, if the request did not look like one that is an error already. */
+void farm_answer_guard(farm_ctx *ctx)
+{
+    ctx->filters = ctx->r->output_filters;
+    ctx->keepalive = ctx->r->connection->keepalive;
+    ctx->r->status = HTTP_SERVICE_UNAVAILABLE;
+}
+
+void farm_answer_unguard(farm_ctx *ctx)
+{
+    ctx->r->output_filters = ctx->filters;
+    if (ctx->answer == FARM_ANSWER_NONE) {
+        ctx->r->connection->keepalive = ctx->keepalive;
+        ctx->r->status = ctx->snapshot.status;
+    }
+}
+
 void farm_answer_register(void)
 {
+    drop_handle = ap_register_output_filter("FARM_DROP", drop_filter, NULL, AP_FTYPE_RESOURCE - 1);
+    ap_hook_insert_error_filter(on_error_page, NULL, NULL, APR_HOOK_REALLY_LAST);
     answer_handle = ap_register_output_filter("FARM_ANSWER", answer_filter, NULL, AP_FTYPE_RESOURCE - 1);
 }

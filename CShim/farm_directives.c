@@ -92,8 +92,8 @@ static const char *farm_section(cmd_parms *cmd, void *dummy, const char *arg)
     arg = apr_pstrmemdup(cmd->temp_pool, arg, (apr_size_t)(end - arg));
     name = ap_getword_conf(cmd->pool, &arg);
     if (*arg || !farm_on_farm_name(name, (uint32_t)strlen(name))) {
-        return apr_psprintf(cmd->pool, "<Farm> takes one name of 1 to 63 letters, digits, '_' and '-', "
-                            "not '%s%s%s'", name, *arg ? " " : "", arg);
+        return apr_psprintf(cmd->pool, "<Farm> takes one name of 1 to 63 letters, digits, '_' and '-' "
+                            "([A-Za-z0-9_-]), not '%s%s%s'", name, *arg ? " " : "", arg);
     }
     farm = apr_pcalloc(cmd->pool, sizeof(*farm));
     farm->name = name;
@@ -165,20 +165,24 @@ static const char *farm_algorithm_line(cmd_parms *cmd, void *dummy, const char *
     return NULL;
 }
 
+/* Strictly: a hole between two commas is a mistake. */
 static const char *set_statuses(apr_pool_t *p, farm_farm *farm, const char *value)
 {
-    char *state, *word, *list = apr_pstrdup(p, value);
+    apr_uint64_t statuses[10] = { 0 };
+    const char *word = value, *comma;
     int status;
 
-    memset(farm->fail_on_status, 0, sizeof(farm->fail_on_status));
-    for (word = apr_strtok(list, ",", &state); word; word = apr_strtok(NULL, ",", &state)) {
-        if (!farm_integer(word, 100, 599, &status)) {
+    do {
+        comma = ap_strchr_c(word, ',');
+        if (!farm_integer(comma ? apr_pstrmemdup(p, word, (apr_size_t)(comma - word)) : word, 100, 599, &status)) {
             return apr_psprintf(p, "FarmSet failonstatus= takes statuses from 100 to 599 with commas between them, as in "
                                 "failonstatus=502,503, not '%s'", value);
         }
-        farm->fail_on_status[status / 64] |= APR_UINT64_C(1) << (status % 64);
-    }
-    return *value ? NULL : "FarmSet failonstatus= lacks its statuses; write failonstatus=502,503";
+        statuses[status / 64] |= APR_UINT64_C(1) << (status % 64);
+        word = comma ? comma + 1 : NULL;
+    } while (word);
+    memcpy(farm->fail_on_status, statuses, sizeof(statuses));
+    return NULL;
 }
 
 static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
@@ -295,7 +299,7 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
         farm_farm *farm = APR_ARRAY_IDX(conf->farms, i, farm_farm *);
         members += farm->members->nelts;
         if (farm->members->nelts == 0) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, s, "FARM00001: %s:%d: <Farm %s> has no "
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00001: %s:%d: <Farm %s> has no "
                          "members and is down; give it a FarmMember", farm->file, farm->line, farm->name);
         }
     }

@@ -18,11 +18,13 @@ static int was_sent(farm_ctx *ctx)
             && apr_table_get(r->subprocess_env, "GATEWAY_INTERFACE") != NULL);
 }
 
-static int error_note_begins(request_rec *r, const char *with)
+/* The reason that mod_proxy gives on its error page. */
+static int reason_is(request_rec *r, const char *text)
 {
     const char *note = apr_table_get(r->notes, "error-notes");
+    const char *reason = note ? ap_strstr_c(note, "<strong>") : NULL;
 
-    return note && !strncmp(note, with, strlen(with));
+    return reason && !strncmp(reason + 8, text, strlen(text));
 }
 
 /* Nothing came from the member, and the handler says `rc`. */
@@ -47,7 +49,7 @@ static apr_uint32_t without_answer(farm_ctx *ctx, proxy_worker *worker, int rc)
         }
         return FARM_SAW_UNREACHABLE;
     case HTTP_INTERNAL_SERVER_ERROR:
-        if (error_note_begins(r, "DNS lookup failure") || error_note_begins(r, "Error during SSL Handshake")) {
+        if (reason_is(r, "DNS lookup failure") || reason_is(r, "Error during SSL Handshake")) {
             return FARM_SAW_UNREACHABLE;
         }
         /* mod_proxy_ajp says so of any failure after a request that may not be repeated was sent. */

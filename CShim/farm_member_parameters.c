@@ -30,6 +30,7 @@ static const char *parse_url(apr_pool_t *p, farm_member *member)
     apr_uri_t uri;
     int is_unix = !ap_cstr_casecmpn(url, "unix:", 5);
     apr_size_t length;
+    int port;
 
     if (is_unix) {
         const char *bar = ap_strchr_c(url, '|');
@@ -55,7 +56,7 @@ static const char *parse_url(apr_pool_t *p, farm_member *member)
         return apr_psprintf(p, "FarmMember '%s' has more than scheme, host, port and path; write scheme://host:port/path "
                             "(for a password, set a header with RequestHeader)", member->url);
     }
-    if (uri.port_str && (!*uri.port_str || !uri.port)) {
+    if (uri.port_str && !farm_integer(uri.port_str, 1, 65535, &port)) {
         return apr_psprintf(p, "FarmMember '%s' has no valid port; write a number from 1 to 65535 or none", member->url);
     }
     if (!uri.port && !ap_proxy_port_of_scheme(uri.scheme)) {
@@ -68,6 +69,8 @@ static const char *parse_url(apr_pool_t *p, farm_member *member)
     }
     ap_str_tolower(uri.hostinfo);
     member->mapped = apr_psprintf(p, "%s://%s%.*s", uri.scheme, uri.hostinfo, (int)length, path);
+    member->filename = apr_pstrcat(p, "proxy:", member->mapped, NULL);
+    member->filename_length = strlen(member->filename);
     member->is_ajp = !strcmp(uri.scheme, "ajp");
     member->is_http2 = uri.scheme[0] == 'h' && uri.scheme[1] == '2';
     member->is_http = (uri.scheme[0] == 'h' && !member->is_http2) || uri.scheme[0] == 'w';
@@ -81,7 +84,7 @@ static const char *parse_url(apr_pool_t *p, farm_member *member)
 static const char *set_name(apr_pool_t *p, farm_member *member, const char *value)
 {
     if (!farm_on_member_name(value, (uint32_t)strlen(value))) {
-        return apr_psprintf(p, "FarmMember name= takes 1 to 63 letters, digits and '_.:-', not '%s'", value);
+        return apr_psprintf(p, "FarmMember name= takes 1 to 63 letters, digits and '_.:-' ([A-Za-z0-9_.:-]), not '%s'", value);
     }
     member->name = value;
     return NULL;

@@ -7,9 +7,12 @@
 /* The farm that a URL names, and the path after its name: a host that is a farm, with no port. */
 static apr_uint32_t farm_of_url(const char *url, const char **path)
 {
-    const char *host = ap_strstr_c(url, "://"), *end;
+    const char *host = url, *end;
 
-    if (!host) {
+    while (*host && *host != ':') {
+        host++;
+    }
+    if (*host != ':' || host[1] != '/' || host[2] != '/') {
         return FARM_NONE;
     }
     host += 3;
@@ -59,13 +62,16 @@ static int farm_canon(request_rec *r, char *url)
 static int direct(farm_ctx *ctx)
 {
     request_rec *r = ctx->r;
+    farm_member *member = ctx->member = farm_current->member_at[ctx->request.member];
     int rc = OK;
 
-    ctx->member = farm_current->member_at[ctx->request.member];
-    r->filename = apr_pstrcat(r->pool, "proxy:", ctx->member->mapped, ctx->path, NULL);
+    r->filename = apr_palloc(r->pool, member->filename_length + ctx->path_length + 1);
+    memcpy(r->filename, member->filename, member->filename_length);
+    memcpy(r->filename + member->filename_length, ctx->path, ctx->path_length + 1);
     if (ctx->canonical) {
         ctx->aside = 1;
-        rc = proxy_run_canon_handler(r, apr_pstrdup(r->pool, r->filename + 6));
+        /* It may write into what it is given; it makes a new filename. */
+        rc = proxy_run_canon_handler(r, r->filename + 6);
         ctx->aside = 0;
         if (rc == DECLINED) {
             rc = OK;
@@ -171,7 +177,7 @@ static int finish(farm_ctx *ctx, int rc)
     }
     rc = status_of(ctx, rc);
     /* What the failed answer had set must not be part of httpd's own. */
-    if (ctx->answer != FARM_ANSWER_NONE) {
+    if (ctx->answer != FARM_ANSWER_NONE || ctx->member->is_http2) {
         farm_snapshot_restore(ctx);
         farm_environment(ctx);
     }
@@ -198,17 +204,22 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
         farm_body_watch(ctx);
     }
     farm_answer_expect(ctx);
+    if (ctx->member->is_http2) {
+        farm_answer_guard(ctx);
+    }
     ctx->aside = 1;
     *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
     ctx->aside = 0;
+    if (ctx->member->is_http2) {
+        farm_answer_unguard(ctx);
+    }
     if (*rc == DECLINED) {
         return 0;
     }
     note_overridden(ctx, *rc);
     saw = farm_evidence(ctx, worker, *rc);
     farm_worker_moved(worker, &bytes_in, &bytes_out);
-    return farm_on_end(farm_current->engine, &ctx->request, saw, farm_body_can_resend(ctx), bytes_in, bytes_out,
-                       farm_host_clock());
+    return farm_on_end(farm_current->engine, &ctx->request, saw, farm_body_can_resend(ctx), bytes_in, bytes_out);
 }
 
 static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,

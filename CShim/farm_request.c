@@ -8,14 +8,16 @@ farm_ctx *farm_ctx_of(request_rec *r)
 
 farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path)
 {
-    farm_ctx *ctx = apr_pcalloc(r->pool, sizeof(*ctx));
+    farm_ctx *ctx = apr_palloc(r->pool, sizeof(*ctx));
 
+    memset(ctx, 0, offsetof(farm_ctx, request.tried));
     ctx->r = r;
     ctx->farm = farm;
     ctx->request.farm = number;
     ctx->request.member = FARM_NONE;
     ctx->mapped = r->filename;
     ctx->path = path;
+    ctx->path_length = strlen(path);
     ap_set_module_config(r->request_config, &proxy_farm_module, ctx);
     return ctx;
 }
@@ -83,22 +85,44 @@ static const char *attempts_of(const farm_ctx *ctx)
     return attempt_numbers[ctx->request.attempts <= FARM_MOST_ATTEMPTS ? ctx->request.attempts : FARM_MOST_ATTEMPTS];
 }
 
-/* Nine variables for each request: where the table has none yet they are appended, which compares nothing. */
+/* What most requests are told: logs read FARM_MEMBER and FARM_REASON most, and apr_table_get passes over each entry whose
+ * name begins alike. */
+void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member)
+{
+    apr_table_t *env = member->environment = apr_table_make(p, 16);
+
+    apr_table_setn(env, "FARM_MEMBER", member->name);
+    apr_table_setn(env, "FARM_REASON", "algorithm");
+    apr_table_setn(env, "FARM_NAME", farm->key);
+    apr_table_setn(env, "FARM_URL", member->url);
+    apr_table_setn(env, "FARM_ATTEMPTS", attempt_numbers[1]);
+    apr_table_setn(env, "FARM_CONDITION", conditions[0]);
+    apr_table_setn(env, "BALANCER_NAME", farm->balancer_name);
+    apr_table_setn(env, "BALANCER_WORKER_NAME", member->mapped);
+    apr_table_setn(env, "BALANCER_WORKER_ROUTE", member->route);
+}
+
+static int set_one(void *env, const char *name, const char *value)
+{
+    apr_table_setn(env, name, value);
+    return 1;
+}
+
+/* An empty table, the usual case, is replaced whole. */
 void farm_environment(farm_ctx *ctx)
 {
-    apr_table_t *env = ctx->r->subprocess_env;
-    const farm_member *member = ctx->member;
-    void (*set)(apr_table_t *, const char *, const char *) = apr_is_empty_table(env) ? apr_table_addn : apr_table_setn;
+    request_rec *r = ctx->r;
 
-    set(env, "FARM_NAME", ctx->farm->key);
-    set(env, "FARM_MEMBER", member->name);
-    set(env, "FARM_URL", member->url);
-    set(env, "FARM_REASON", ctx->request.attempts > 1 ? "failover" : "algorithm");
-    set(env, "FARM_ATTEMPTS", attempts_of(ctx));
-    set(env, "FARM_CONDITION", conditions[0]);
-    set(env, "BALANCER_NAME", ctx->farm->balancer_name);
-    set(env, "BALANCER_WORKER_NAME", member->mapped);
-    set(env, "BALANCER_WORKER_ROUTE", member->route);
+    if (apr_is_empty_table(r->subprocess_env)) {
+        r->subprocess_env = apr_table_copy(r->pool, ctx->member->environment);
+    }
+    else {
+        apr_table_do(set_one, r->subprocess_env, ctx->member->environment, NULL);
+    }
+    if (ctx->request.attempts > 1) {
+        apr_table_setn(r->subprocess_env, "FARM_REASON", "failover");
+        apr_table_setn(r->subprocess_env, "FARM_ATTEMPTS", attempts_of(ctx));
+    }
 }
 
 void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition)

@@ -28,11 +28,11 @@ typedef enum {
 } farm_answer;
 
 typedef struct farm_ctx {
-    farm_request request;
     request_rec *r;
     farm_farm *farm;
     const char *mapped;                 /* r->filename as mod_proxy mapped it: "proxy:scheme://farm/..." */
     const char *path;                   /* the part of it after the farm's name */
+    apr_size_t path_length;
     int canonical;                      /* each member's URL is still to be brought into its scheme's canonical form */
     int aside;                          /* mod_proxy's own handlers are at work: ours step aside */
     farm_member *member;
@@ -40,14 +40,19 @@ typedef struct farm_ctx {
     farm_snapshot snapshot;
     /* the answer of the attempt under way */
     farm_answer answer;
+    apr_table_t *headers_before;        /* r->headers_out as the attempt began */
     int answer_broke;                   /* the member cut it short after something had gone on */
     apr_off_t swallowed;
     ap_filter_t *answer_filter;
+    ap_filter_t *filters;               /* of mod_proxy_http2's members: what an error page of its replaces */
+    ap_conn_keepalive_e keepalive;
     /* the body */
     struct farm_body *body;             /* NULL: not watched */
+    farm_request request;               /* last: its list of members tried is not cleared */
 } farm_ctx;
 
 /* farm_request.c */
+void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member);
 farm_ctx *farm_ctx_of(request_rec *r);
 farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path);
 void farm_snapshot_take(farm_ctx *ctx);
@@ -68,6 +73,9 @@ int farm_body_was_prefetched(farm_ctx *ctx);
 /* farm_answer.c: what comes back from the member */
 void farm_answer_register(void);
 void farm_answer_expect(farm_ctx *ctx);
+/* Around an attempt at a member of mod_proxy_http2's, which sends error pages by itself. */
+void farm_answer_guard(farm_ctx *ctx);
+void farm_answer_unguard(farm_ctx *ctx);
 
 /* farm_reverse.c: a member's URLs in the answer's header become the farm's */
 void farm_reverse_index(apr_pool_t *p, farm_farm *farm);

@@ -136,27 +136,13 @@ static const char *mapped_url(farm_ctx *ctx, const char *url)
     return mapped == ours ? NULL : mapped;
 }
 
-static void map_header(farm_ctx *ctx, const char *name)
-{
-    const char *value = apr_table_get(ctx->r->headers_out, name);
-    const char *mapped;
-
-    if (value && (mapped = mapped_url(ctx, value)) != NULL) {
-        apr_table_setn(ctx->r->headers_out, name, mapped);
-    }
-}
-
 /* Refresh: 5; url=http://... , with or without quotes. mod_proxy leaves it alone. */
-static void map_refresh(farm_ctx *ctx)
+static const char *mapped_refresh(farm_ctx *ctx, const char *value)
 {
     apr_pool_t *p = ctx->r->pool;
-    const char *value = apr_table_get(ctx->r->headers_out, "Refresh");
     const char *at, *url, *end, *mapped;
     char quote;
 
-    if (!value) {
-        return;
-    }
     for (at = value; *at && *at != ';' && *at != ','; at++) {
     }
     while (*at == ';' || *at == ',' || apr_isspace(*at)) {
@@ -176,10 +162,8 @@ static void map_refresh(farm_ctx *ctx)
         end = at + strlen(at);
     }
     url = apr_pstrmemdup(p, at, (apr_size_t)(end - at));
-    if ((mapped = mapped_url(ctx, url)) != NULL) {
-        apr_table_setn(ctx->r->headers_out, "Refresh",
-                       apr_psprintf(p, "%.*s%s%s", (int)(at - value), value, mapped, end));
-    }
+    mapped = mapped_url(ctx, url);
+    return mapped ? apr_psprintf(p, "%.*s%s%s", (int)(at - value), value, mapped, end) : NULL;
 }
 
 /* The domain that ProxyPassReverseCookieDomain gives for the farm; NULL when it gives none. */
@@ -200,10 +184,14 @@ static const char *cookie_domain(farm_ctx *ctx)
 }
 
 /* A cookie whose Domain is a member's host gets the one that stands for the farm. Its Path has been mapped already. */
-static const char *map_cookie(farm_ctx *ctx, const char *cookie, const char *domain)
+static const char *mapped_cookie(farm_ctx *ctx, const char *cookie)
 {
-    const char *at = cookie, *value, *end;
+    const char *domain = cookie_domain(ctx), *at = cookie, *value, *end;
     char *host;
+
+    if (!domain) {
+        return NULL;
+    }
 
     while ((at = ap_strchr_c(at, ';')) != NULL) {
         for (at++; apr_isspace(*at); at++) {
@@ -224,30 +212,39 @@ static const char *map_cookie(farm_ctx *ctx, const char *cookie, const char *dom
     return NULL;
 }
 
-static void map_cookies(farm_ctx *ctx)
+/* What a header of the answer becomes; NULL when it stays as it is. Told by the first letter and then the whole name: most
+ * headers are none of these, and there are a few in every answer. */
+static const char *mapped_value(farm_ctx *ctx, const char *name, const char *value)
 {
-    const apr_array_header_t *headers = apr_table_elts(ctx->r->headers_out);
-    apr_table_entry_t *entry = (apr_table_entry_t *)headers->elts;
-    const char *domain, *mapped;
-    int i;
-
-    if (!apr_table_get(ctx->r->headers_out, "Set-Cookie") || !(domain = cookie_domain(ctx))) {
-        return;
-    }
-    for (i = 0; i < headers->nelts; i++) {
-        if (entry[i].key && !ap_cstr_casecmp(entry[i].key, "Set-Cookie")
-            && (mapped = map_cookie(ctx, entry[i].val, domain)) != NULL) {
-            entry[i].val = (char *)mapped;
-        }
+    switch (*name | 0x20) {
+    case 'c':
+        /* Two or three others begin with the same eight letters in every answer. */
+        return strlen(name) != 16 || ap_cstr_casecmp(name, "Content-Location") ? NULL : mapped_url(ctx, value);
+    case 'd':
+        return ap_cstr_casecmp(name, "Destination") ? NULL : mapped_url(ctx, value);
+    case 'l':
+        return ap_cstr_casecmp(name, "Location") ? NULL : mapped_url(ctx, value);
+    case 'r':
+        return ap_cstr_casecmp(name, "Refresh") ? NULL : mapped_refresh(ctx, value);
+    case 's':
+        return ap_cstr_casecmp(name, "Set-Cookie") ? NULL : mapped_cookie(ctx, value);
+    case 'u':
+        return ap_cstr_casecmp(name, "URI") ? NULL : mapped_url(ctx, value);
+    default:
+        return NULL;
     }
 }
 
 void farm_reverse_map(farm_ctx *ctx)
 {
-    map_header(ctx, "Location");
-    map_header(ctx, "Content-Location");
-    map_header(ctx, "URI");
-    map_header(ctx, "Destination");
-    map_refresh(ctx);
-    map_cookies(ctx);
+    const apr_array_header_t *headers = apr_table_elts(ctx->r->headers_out);
+    apr_table_entry_t *entry = (apr_table_entry_t *)headers->elts;
+    const char *mapped;
+    int i;
+
+    for (i = 0; i < headers->nelts; i++) {
+        if (entry[i].key && (mapped = mapped_value(ctx, entry[i].key, entry[i].val)) != NULL) {
+            entry[i].val = (char *)mapped;
+        }
+    }
 }

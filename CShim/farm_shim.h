@@ -35,6 +35,9 @@ typedef struct farm_member {
     int line;
     /* derived when the configuration is complete */
     const char *mapped;                 /* scheme://host[:port]/path without a last slash; goes where "scheme://farm" stood */
+    const char *filename;               /* "proxy:" and the same, as r->filename begins */
+    apr_size_t filename_length;
+    apr_table_t *environment;           /* of a request that it serves at the first attempt */
     const char *route;
     int is_ajp;
     int is_http;                        /* http, https, ws, wss: carried by mod_proxy_http */

@@ -63,6 +63,7 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
             members[next].tier = (uint32_t)member->tier;
             members[next].admin = (uint32_t)member->admin;
             members[next].max_inflight = (uint32_t)member->max_inflight;
+            farm_environment_prepare(pconf, farm, member);
         }
         farm_reverse_index(pconf, farm);
     }

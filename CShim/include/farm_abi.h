@@ -149,7 +149,7 @@ int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, 
 /* Ends the attempt: accounts, gives the place back. 1: send the request to another member (farm_on_choose next); 0: the
  * request is over. `bytes_in` came from the member, `bytes_out` went to it. */
 int farm_on_end(farm_engine *engine, farm_request *request, uint32_t saw, int may_resend, uint64_t bytes_in,
-                uint64_t bytes_out, uint64_t now);
+                uint64_t bytes_out);
 
 /* Gives back what a request still holds when its memory goes; nothing is charged. Harmless when nothing is open. */
 void farm_on_drop(farm_engine *engine, farm_request *request);

@@ -136,10 +136,10 @@ private func grow(_ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout,
 }
 
 @c public func farm_on_end(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ saw: UInt32,
-                           _ mayResend: Int32, _ bytesIn: UInt64, _ bytesOut: UInt64, _ now: UInt64) -> Int32 {
+                           _ mayResend: Int32, _ bytesIn: UInt64, _ bytesOut: UInt64) -> Int32 {
     guard let engine = theEngine(engine), let request else { return 0 }
     return engine.end(request, saw: Evidence(rawValue: saw), mayResend: mayResend != 0, bytesIn: bytesIn,
-                      bytesOut: bytesOut, now: now) ? 1 : 0
+                      bytesOut: bytesOut) ? 1 : 0
 }
 
 @c public func farm_on_drop(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?) {

@@ -80,6 +80,7 @@ public struct Engine {
             let place = memberPlaces[at]
             members[at].ledger = tables.blocks[place.block].cell(slot: slot, member: place.index)
         }
+        for farm in farms { farm.prepare(now: farm_host_clock()) }
         serves = true
         return true
     }

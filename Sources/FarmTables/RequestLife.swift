@@ -53,7 +53,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
 
     /// Ends the attempt. Whether the request is to be sent to another member.
     public func end(_ request: UnsafeMutablePointer<farm_request>, saw: Evidence, mayResend: Bool, bytesIn: UInt64,
-                    bytesOut: UInt64, now: UInt64) -> Bool {
+                    bytesOut: UInt64) -> Bool {
         guard let open = open(request) else { return false }
         let policy = pointee.policy(Int(request.pointee.farm))
         let verdict = Verdict.of(
@@ -62,7 +62,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             policy: policy.pointee)
         if bytesIn != 0 { _ = farm_add64(&open.row.pointee.bytes_in, bytesIn) }
         if bytesOut != 0 { _ = farm_add64(&open.row.pointee.bytes_out, bytesOut) }
-        charge(request, open, verdict.charge, answered: saw.contains(.answer) || saw.contains(.held), now: now)
+        charge(request, open, verdict.charge, answered: saw.contains(.answer) || saw.contains(.held))
         close(request, open)
         return verdict.retry
     }
@@ -73,7 +73,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
     }
 
     private func charge(_ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt, _ charge: Verdict.Charge,
-                        answered: Bool, now: UInt64) {
+                        answered: Bool) {
         let wasTrial = request.pointee.flags & FARM_REQUEST_TRIAL != 0
         switch charge {
         case .nothing:
@@ -83,6 +83,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
                 noteSuccess(request.pointee.farm, open, wasTrial: wasTrial)
             }
         case .error, .failure:
+            let now = farm_host_clock()
             _ = farm_add64(&open.row.pointee.errors, 1)
             if !answered { Experience.failed(open.row, now: now) }
             if charge == .failure { noteFailure(request.pointee.farm, open, wasTrial: wasTrial, now: now) }

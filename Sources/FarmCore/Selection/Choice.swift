@@ -45,6 +45,22 @@ extension Farm {
                 return Choice(index: Int(index), isTrial: false)
             }
         }
+        return lastLook(wish, random: random)
+    }
+
+    /// Before a request is refused, the rows themselves are asked, tier by tier: a view may be just being rebuilt, or a
+    /// member may have come back this instant.
+    @inline(never)
+    private func lastLook(_ wish: Wish, random: RandomSource) -> Choice? {
+        guard members.count > 0 else { return nil }
+        let start = Int(RandomSource.below(UInt32(members.count), from: random.next()))
+        for tier in 0..<UInt32(View.tiers) {
+            for step in 0..<members.count {
+                let index = (start + step) % members.count
+                guard farm_get32(&members[index].row.pointee.tier) == tier, admit(UInt32(index), wish) else { continue }
+                return Choice(index: index, isTrial: false)
+            }
+        }
         return nil
     }
 

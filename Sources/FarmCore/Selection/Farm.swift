@@ -56,6 +56,9 @@ public struct Farm {
         return renewedView(now: now)
     }
 
+    /// Builds the first view, so that no request finds none. Before the process serves.
+    public func prepare(now: UInt64) { _ = renewedView(now: now) }
+
     @inline(never)
     private func renewedView(now: UInt64) -> UnsafeMutablePointer<View> {
         guard farm_swap32(rebuilding, 0, 1) != 0 else { return views + Int(farm_read32(current) & 1) }

@@ -5,7 +5,8 @@ import CFarm
 ///
 /// A farm has two: one in use, one to build the next in. A thread that was delayed while both were rebuilt may read a
 /// mixture; every number it can read is a valid one for this farm (positions are clamped, indices are only ever those
-/// of members), and the member's row is asked before the choice stands, so the worst of it is one odd draw.
+/// of members), and the member's row is asked before the choice stands, so the worst of it is an odd draw; before a request is refused,
+/// all rows are asked.
 public struct View {
     /// The members of one tier that are available: `count` entries of `order` from `start`.
     struct Span {

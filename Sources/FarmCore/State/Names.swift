@@ -17,20 +17,25 @@ public enum Names {
 
     /// A hash of `name` that ignores the case of ASCII letters: FNV-1a, 32 bits (draft-eastlake-fnv). Stable between
     /// processes, unlike Swift's Hasher.
+    @inline(__always)
     public static func hashIgnoringCase(_ name: UnsafeBufferPointer<UInt8>) -> UInt32 {
         var hash: UInt32 = 2_166_136_261
-        for byte in name { hash = (hash ^ UInt32(lowercased(byte))) &* 16_777_619 }
+        for byte in name { hash = (hash ^ UInt32(folded(byte))) &* 16_777_619 }
         return hash
     }
 
-    /// Whether two names are equal but for the case of ASCII letters.
+    /// Whether two names of a grammar above are equal but for the case of letters.
+    @inline(__always)
     public static func equalIgnoringCase(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
         guard a.count == b.count else { return false }
-        for at in 0..<a.count where lowercased(a[at]) != lowercased(b[at]) { return false }
+        for at in 0..<a.count where folded(a[at]) != folded(b[at]) { return false }
         return true
     }
 
-    static func lowercased(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
+    /// One case for the letters, without a branch: in the half of ASCII where letters are, the bit that is their case is
+    /// set. Of what a name may hold that changes only `_`, into a byte that no name holds.
+    @inline(__always)
+    static func folded(_ byte: UInt8) -> UInt8 { byte | ((byte >> 1) & 0x20) }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5A) || (byte >= 0x61 && byte <= 0x7A)
