@@ -5,10 +5,11 @@ import PackageDescription
 // built in the ordinary mode, for tests and tools. The Makefile sets it; see docs/internals.md.
 let embedded = Context.environment["FARM_EMBEDDED"] != nil
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .treatAllWarnings(as: .error),
-] + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-fPIC"])] : [])
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .treatAllWarnings(as: .error),
+    ] + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-fPIC"])] : [])
 
 var targets: [Target] = [
     .systemLibrary(name: "CFarm", path: "CShim/include"),
@@ -23,7 +24,8 @@ if !embedded {
         .target(
             name: "FarmTestSupport", dependencies: ["FarmCore", "CFarm", "CAPR"], path: "Tests/FarmTestSupport",
             swiftSettings: settings),
-        .testTarget(name: "FarmCoreTests", dependencies: ["FarmCore", "FarmTestSupport", "CFarm"], swiftSettings: settings),
+        .testTarget(
+            name: "FarmCoreTests", dependencies: ["FarmCore", "FarmTestSupport", "CFarm"], swiftSettings: settings),
         .testTarget(
             name: "FarmTablesTests", dependencies: ["FarmTables", "FarmCore", "FarmTestSupport", "CFarm", "CAPR"],
             swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),

@@ -38,8 +38,9 @@ import FarmTables
     guard let config, let error else { return nil }
     let tables = UnsafeMutablePointer<Tables>.allocate(capacity: 1)
     tables.initialize(to: Tables(granularity: LockGranularity(rawValue: granularity) ?? .row))
-    let layout = BlockLayout(farms: config.pointee.farm_capacity, members: config.pointee.member_capacity,
-                             slots: config.pointee.slot_capacity)
+    let layout = BlockLayout(
+        farms: config.pointee.farm_capacity, members: config.pointee.member_capacity,
+        slots: config.pointee.slot_capacity)
     error.pointee = grow(tables, layout, pool, locks, lockCount)
     guard error.pointee == 0 else {
         tables.pointee.deallocate()
@@ -70,8 +71,10 @@ import FarmTables
     theTables(tables)?.pointee.granularity.rawValue ?? FARM_NONE
 }
 
-private func grow(_ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout, _ pool: UnsafeMutableRawPointer?,
-                  _ locks: UnsafePointer<UnsafeMutableRawPointer?>?, _ lockCount: UInt32) -> Int32 {
+private func grow(
+    _ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout, _ pool: UnsafeMutableRawPointer?,
+    _ locks: UnsafePointer<UnsafeMutableRawPointer?>?, _ lockCount: UInt32
+) -> Int32 {
     let wanted = tables.pointee.granularity.lockCount(farms: layout.farms, members: layout.members)
     guard let pool, let locks, lockCount == wanted else { return Int32(CAPR.APR_EINVAL) }
     return withUnsafeTemporaryAllocation(of: OpaquePointer.self, capacity: Int(lockCount)) { handles in
@@ -79,14 +82,16 @@ private func grow(_ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout,
             guard let lock = locks[at] else { return Int32(CAPR.APR_EINVAL) }
             handles.initializeElement(at: at, to: OpaquePointer(lock))
         }
-        return tables.pointee.grow(layout, pool: OpaquePointer(pool), locks: UnsafePointer(handles.baseAddress!),
-                                   lockCount: lockCount)
+        return tables.pointee.grow(
+            layout, pool: OpaquePointer(pool), locks: UnsafePointer(handles.baseAddress!),
+            lockCount: lockCount)
     }
 }
 
 // MARK: Engine
 
-@c public func farm_on_engine_create(_ tables: OpaquePointer?, _ config: UnsafePointer<farm_config>?) -> OpaquePointer? {
+@c public func farm_on_engine_create(_ tables: OpaquePointer?, _ config: UnsafePointer<farm_config>?) -> OpaquePointer?
+{
     guard let tables = theTables(tables), let config, let made = Engine(tables.pointee, config: config.pointee) else {
         return nil
     }
@@ -118,8 +123,10 @@ private func grow(_ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout,
     theEngine(engine)?.pointee.findFarm(bytes(host, length)) ?? FARM_NONE
 }
 
-@c public func farm_on_choose(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
-                              _ now: UInt64) -> Int32 {
+@c public func farm_on_choose(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
+    _ now: UInt64
+) -> Int32 {
     guard let engine = theEngine(engine), let request else { return 0 }
     return engine.choose(request, now: now) ? 1 : 0
 }
@@ -129,17 +136,22 @@ private func grow(_ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout,
     return engine.pointee.farms[Int(farm)].condition.rawValue
 }
 
-@c public func farm_on_answer(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
-                              _ status: UInt32, _ mayResend: Int32, _ now: UInt64) -> Int32 {
+@c public func farm_on_answer(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
+    _ status: UInt32, _ mayResend: Int32, _ now: UInt64
+) -> Int32 {
     guard let engine = theEngine(engine), let request else { return 1 }
     return engine.answered(request, status: status, mayResend: mayResend != 0, now: now) ? 1 : 0
 }
 
-@c public func farm_on_end(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ saw: UInt32,
-                           _ mayResend: Int32, _ bytesIn: UInt64, _ bytesOut: UInt64) -> Int32 {
+@c public func farm_on_end(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ saw: UInt32,
+    _ mayResend: Int32, _ bytesIn: UInt64, _ bytesOut: UInt64
+) -> Int32 {
     guard let engine = theEngine(engine), let request else { return 0 }
-    return engine.end(request, saw: Evidence(rawValue: saw), mayResend: mayResend != 0, bytesIn: bytesIn,
-                      bytesOut: bytesOut) ? 1 : 0
+    return engine.end(
+        request, saw: Evidence(rawValue: saw), mayResend: mayResend != 0, bytesIn: bytesIn,
+        bytesOut: bytesOut) ? 1 : 0
 }
 
 @c public func farm_on_drop(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?) {
@@ -157,10 +169,15 @@ private func grow(_ tables: UnsafeMutablePointer<Tables>, _ layout: BlockLayout,
 // MARK: Conversions
 
 private func bytes(_ text: UnsafePointer<CChar>?, _ length: UInt32) -> UnsafeBufferPointer<UInt8> {
-    UnsafeBufferPointer(start: UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self),
-                        count: text == nil ? 0 : Int(length))
+    UnsafeBufferPointer(
+        start: UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self),
+        count: text == nil ? 0 : Int(length))
 }
 
-private func theTables(_ tables: OpaquePointer?) -> UnsafeMutablePointer<Tables>? { tables.map { UnsafeMutablePointer($0) } }
+private func theTables(_ tables: OpaquePointer?) -> UnsafeMutablePointer<Tables>? {
+    tables.map { UnsafeMutablePointer($0) }
+}
 
-private func theEngine(_ engine: OpaquePointer?) -> UnsafeMutablePointer<Engine>? { engine.map { UnsafeMutablePointer($0) } }
+private func theEngine(_ engine: OpaquePointer?) -> UnsafeMutablePointer<Engine>? {
+    engine.map { UnsafeMutablePointer($0) }
+}

@@ -35,8 +35,11 @@ public struct Block {
     let locks: UnsafeMutableBufferPointer<OpaquePointer>
 
     /// Makes a block in `pool`. On failure, APR's status.
-    static func create(_ layout: BlockLayout, number: UInt32, pool: OpaquePointer, locks: UnsafeMutableBufferPointer<OpaquePointer>)
-        -> (Block?, apr_status_t) {
+    static func create(
+        _ layout: BlockLayout, number: UInt32, pool: OpaquePointer, locks: UnsafeMutableBufferPointer<OpaquePointer>
+    )
+        -> (Block?, apr_status_t)
+    {
         var shared: OpaquePointer?
         // Anonymous memory is zero, and stays out of memory until it is used. Room to begin on a cache line, wherever the mapping begins.
         let status = apr_shm_create(&shared, apr_size_t(layout.size + Int(FARM_LINE)), nil, pool)

@@ -129,13 +129,15 @@ extension Tables {
             for index in 0..<Int(block.layout.members) {
                 let row = block.member(index)
                 guard row.pointee.use == FARM_ROW_RETIRED, row.pointee.retired_in < generation,
-                      row.pointee.retired_in <= oldest else { continue }
+                    row.pointee.retired_in <= oldest
+                else { continue }
                 row.pointee.use = FARM_ROW_FREE
             }
             for index in 0..<Int(block.layout.farms) {
                 let row = block.farm(index)
                 guard row.pointee.use == FARM_ROW_RETIRED, row.pointee.retired_in < generation,
-                      row.pointee.retired_in <= oldest else { continue }
+                    row.pointee.retired_in <= oldest
+                else { continue }
                 row.pointee.use = FARM_ROW_FREE
             }
         }
@@ -159,7 +161,8 @@ extension Tables {
             for index in 0..<Int(block.layout.members) {
                 let row = block.member(index)
                 if row.pointee.use != FARM_ROW_FREE && row.pointee.farm == farmNumber
-                    && isName(farm_member_row_name(row), name) {
+                    && isName(farm_member_row_name(row), name)
+                {
                     return Place(block: number, index: index)
                 }
             }

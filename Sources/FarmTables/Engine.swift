@@ -46,10 +46,12 @@ public struct Engine {
             let range = Int(farm.first_member)..<Int(farm.first_member + farm.member_count)
             farmPlaces.initializeElement(at: at, to: place)
             policies.initializeElement(at: at, to: RequestPolicy(farm))
-            farms.initializeElement(at: at, to: Farm(
-                row: tables.farm(place), members: UnsafeMutableBufferPointer(rebasing: members[range]),
-                algorithm: Algorithm(rawValue: farm.algorithm) ?? .adaptive,
-                health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us)))
+            farms.initializeElement(
+                at: at,
+                to: Farm(
+                    row: tables.farm(place), members: UnsafeMutableBufferPointer(rebasing: members[range]),
+                    algorithm: Algorithm(rawValue: farm.algorithm) ?? .adaptive,
+                    health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us)))
         }
         index = FarmIndex(config)
     }
@@ -121,7 +123,8 @@ extension RequestPolicy {
         statuses[7] = words.7
         statuses[8] = words.8
         statuses[9] = words.9
-        self.init(maxAttempts: max(1, min(UInt32(FARM_MOST_ATTEMPTS), farm.max_attempts)),
-                  retrySafe: farm.retry_safe != 0, failOnTimeout: farm.fail_on_timeout != 0, failOnStatus: statuses)
+        self.init(
+            maxAttempts: max(1, min(UInt32(FARM_MOST_ATTEMPTS), farm.max_attempts)),
+            retrySafe: farm.retry_safe != 0, failOnTimeout: farm.fail_on_timeout != 0, failOnStatus: statuses)
     }
 }

@@ -21,8 +21,10 @@ extension Engine {
             // No instruction is read in this version: nothing of any kind has been seen.
             json.key("cookies")
             json.object { json in
-                for name: StaticString in ["accepted", "bad_mac", "expired", "malformed", "unknown_key",
-                                           "unknown_target", "other_client"] {
+                for name: StaticString in [
+                    "accepted", "bad_mac", "expired", "malformed", "unknown_key",
+                    "unknown_target", "other_client",
+                ] {
                     json.key(name)
                     json.number(UInt64(0))
                 }

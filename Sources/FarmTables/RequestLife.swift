@@ -10,7 +10,8 @@ extension UnsafeMutablePointer where Pointee == Engine {
         request.pointee.member = FARM_NONE
         let farmAt = Int(request.pointee.farm)
         guard pointee.serves, farmAt < pointee.farms.count, request.pointee.attempts < UInt32(FARM_MOST_ATTEMPTS),
-              request.pointee.flags & FARM_REQUEST_OPEN == 0 else { return false }
+            request.pointee.flags & FARM_REQUEST_OPEN == 0
+        else { return false }
         let farm = pointee.farm(farmAt)
         if request.pointee.flags & FARM_REQUEST_COUNTED == 0 {
             request.pointee.flags |= FARM_REQUEST_COUNTED
@@ -32,19 +33,23 @@ extension UnsafeMutablePointer where Pointee == Engine {
         request.pointee.member = pointee.firstMember(request.pointee.farm) &+ UInt32(choice.index)
         request.pointee.chosen_at = now
         request.pointee.status = 0
-        request.pointee.flags = request.pointee.flags & ~FARM_REQUEST_TRIAL | FARM_REQUEST_OPEN
+        request.pointee.flags =
+            request.pointee.flags & ~FARM_REQUEST_TRIAL | FARM_REQUEST_OPEN
             | (choice.isTrial ? FARM_REQUEST_TRIAL : 0)
         return true
     }
 
     /// A final status came from the member. Whether to pass it on.
-    public func answered(_ request: UnsafeMutablePointer<farm_request>, status: UInt32, mayResend: Bool,
-                         now: UInt64) -> Bool {
+    public func answered(
+        _ request: UnsafeMutablePointer<farm_request>, status: UInt32, mayResend: Bool,
+        now: UInt64
+    ) -> Bool {
         guard let open = open(request) else { return true }
         request.pointee.status = status
         let policy = pointee.policy(Int(request.pointee.farm))
         let fails = policy.pointee.fails(on: status)
-        Experience.answered(open.row, latency: now &- request.pointee.chosen_at, isError: status >= 500 || fails, now: now)
+        Experience.answered(
+            open.row, latency: now &- request.pointee.chosen_at, isError: status >= 500 || fails, now: now)
         guard fails else { return true }
         return !policy.pointee.mayResend(
             idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: mayResend,
@@ -52,8 +57,10 @@ extension UnsafeMutablePointer where Pointee == Engine {
     }
 
     /// Ends the attempt. Whether the request is to be sent to another member.
-    public func end(_ request: UnsafeMutablePointer<farm_request>, saw: Evidence, mayResend: Bool, bytesIn: UInt64,
-                    bytesOut: UInt64) -> Bool {
+    public func end(
+        _ request: UnsafeMutablePointer<farm_request>, saw: Evidence, mayResend: Bool, bytesIn: UInt64,
+        bytesOut: UInt64
+    ) -> Bool {
         guard let open = open(request) else { return false }
         let policy = pointee.policy(Int(request.pointee.farm))
         let verdict = Verdict.of(
@@ -72,8 +79,10 @@ extension UnsafeMutablePointer where Pointee == Engine {
         if let open = open(request) { close(request, open) }
     }
 
-    private func charge(_ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt, _ charge: Verdict.Charge,
-                        answered: Bool) {
+    private func charge(
+        _ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt, _ charge: Verdict.Charge,
+        answered: Bool
+    ) {
         let wasTrial = request.pointee.flags & FARM_REQUEST_TRIAL != 0
         switch charge {
         case .nothing:

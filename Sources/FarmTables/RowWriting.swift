@@ -31,7 +31,8 @@ enum RowWriting {
     /// member's favour, and the next failure or trial decides anew.
     static func repair(_ row: MemberRow) {
         let state = row.state
-        let admin = Admin(rawValue: state.word & FARM_ADMIN_MASK)
+        let admin =
+            Admin(rawValue: state.word & FARM_ADMIN_MASK)
             ?? Admin(rawValue: row.pointee.configured_admin) ?? .off
         let down = state.isDownByFailures && farm_get64(&row.pointee.retry_at) != 0
         row.publish(MemberState(word: 0).with(admin: admin).with(downByFailures: down))
@@ -41,6 +42,8 @@ enum RowWriting {
         }
         row.pointee.failed_trials = min(row.pointee.failed_trials, 4)
         let weight = farm_get32(&row.pointee.weight)
-        if weight < 1 || weight > 1000 { farm_set32(&row.pointee.weight, max(1, min(1000, row.pointee.configured_weight))) }
+        if weight < 1 || weight > 1000 {
+            farm_set32(&row.pointee.weight, max(1, min(1000, row.pointee.configured_weight)))
+        }
     }
 }

@@ -53,8 +53,10 @@ public struct Tables {
     public var first: Block { blocks[0] }
 
     /// Adds a block; APR's status. The parent, before it forks.
-    public mutating func grow(_ layout: BlockLayout, pool: OpaquePointer, locks: UnsafePointer<OpaquePointer>,
-                              lockCount: UInt32) -> apr_status_t {
+    public mutating func grow(
+        _ layout: BlockLayout, pool: OpaquePointer, locks: UnsafePointer<OpaquePointer>,
+        lockCount: UInt32
+    ) -> apr_status_t {
         guard blockCount < Self.mostBlocks else { return apr_status_t(CAPR.APR_ENOMEM) }
         let copy = UnsafeMutableBufferPointer<OpaquePointer>.allocate(capacity: Int(lockCount))
         for at in 0..<Int(lockCount) { copy.initializeElement(at: at, to: locks[at]) }

@@ -66,14 +66,18 @@ public struct Verdict: Equatable {
 
     /// Judges an attempt by the rules of "how a request finds its member" in docs/: `attempts` includes it, and
     /// `status` is that of its answer, 0 when there was none.
-    public static func of(_ saw: Evidence, status: UInt32, attempts: UInt32, idempotent: Bool, bodyCanBeResent: Bool,
-                          policy: RequestPolicy) -> Verdict {
+    public static func of(
+        _ saw: Evidence, status: UInt32, attempts: UInt32, idempotent: Bool, bodyCanBeResent: Bool,
+        policy: RequestPolicy
+    ) -> Verdict {
         let again = attempts < policy.maxAttempts
         let resend = policy.mayResend(idempotent: idempotent, bodyCanBeResent: bodyCanBeResent, attempts: attempts)
         if saw.contains(.held) { return Verdict(charge: .failure, retry: resend) }
         if saw.contains(.answer) {
             // A cut is the member's unless it was the client who went; either way the client has had a part.
-            if saw.contains(.broke) { return Verdict(charge: saw.contains(.client) ? .nothing : .failure, retry: false) }
+            if saw.contains(.broke) {
+                return Verdict(charge: saw.contains(.client) ? .nothing : .failure, retry: false)
+            }
             return Verdict(charge: policy.fails(on: status) ? .failure : .success, retry: false)
         }
         if saw.contains(.client) { return Verdict(charge: .nothing, retry: false) }

@@ -8,14 +8,16 @@ import CFarm
 extension Farm {
     /// Latencies closer together than this are one latency: an idle farm's members would otherwise be told apart by
     /// noise, and share unevenly.
-    static let sameLatency: Float = 1.5
+    static let sameLatency: Float = 2
     /// How much dearer a member is all of whose recent answers failed.
     static let failurePrice: Float = 16
 
     /// The two members drawn, the one to prefer first. On a tie the first drawn, so that weights hold.
     @inline(__always)
-    func drawAdaptive(_ span: View.Span, _ view: UnsafeMutablePointer<View>, now: UInt64,
-                      random: RandomSource) -> (UInt32, UInt32) {
+    func drawAdaptive(
+        _ span: View.Span, _ view: UnsafeMutablePointer<View>, now: UInt64,
+        random: RandomSource
+    ) -> (UInt32, UInt32) {
         let first = drawRandom(span, view, random.next())
         let second = drawRandom(span, view, random.next())
         if first == second { return (first, second) }

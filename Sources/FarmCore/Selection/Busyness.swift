@@ -1,7 +1,9 @@
 /// busyness: the fewest requests in flight for its weight.
 extension Farm {
-    func drawLeastBusy(_ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
-                       random: RandomSource) -> UInt32? {
+    func drawLeastBusy(
+        _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
+        random: RandomSource
+    ) -> UInt32? {
         leastCost(span, view, wish, random: random) { Double(InFlight.count($0)) }
     }
 }

@@ -79,8 +79,10 @@ extension Farm {
     }
 
     @inline(__always)
-    private func pick(from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64,
-                      random: RandomSource) -> UInt32? {
+    private func pick(
+        from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64,
+        random: RandomSource
+    ) -> UInt32? {
         guard span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         for _ in 0..<Self.draws {
             switch algorithm {
@@ -107,8 +109,10 @@ extension Farm {
 
     /// The first member of a tier that will do, from a random one on.
     @inline(never)
-    private func lookThrough(_ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
-                             random: RandomSource) -> UInt32? {
+    private func lookThrough(
+        _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
+        random: RandomSource
+    ) -> UInt32? {
         let start = RandomSource.below(span.count, from: random.next())
         for step in 0..<span.count {
             let index = member(at: (start &+ step) % span.count, of: span, view)

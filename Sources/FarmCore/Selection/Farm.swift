@@ -15,8 +15,10 @@ public struct Farm {
     let rebuilding: UnsafeMutablePointer<UInt32>
     let scratch: ViewScratch
 
-    public init(row: FarmRow, members: UnsafeMutableBufferPointer<Member>, algorithm: Algorithm,
-                health: PassiveHealth) {
+    public init(
+        row: FarmRow, members: UnsafeMutableBufferPointer<Member>, algorithm: Algorithm,
+        health: PassiveHealth
+    ) {
         self.row = row
         self.members = members
         self.algorithm = algorithm

@@ -6,8 +6,10 @@ extension Farm {
     ///
     /// Looks at every member: for the algorithms whose definition asks for it.
     @inline(__always)
-    func leastCost(_ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish, random: RandomSource,
-                   cost: (MemberRow) -> Double) -> UInt32? {
+    func leastCost(
+        _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish, random: RandomSource,
+        cost: (MemberRow) -> Double
+    ) -> UInt32? {
         var best: UInt32?
         var bestCost = Double.infinity
         var tied: UInt64 = 0

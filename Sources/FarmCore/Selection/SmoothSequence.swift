@@ -35,7 +35,8 @@ enum SmoothSequence {
                 var bestGain = Int64.min
                 for at in 0..<classCount {
                     let gain = classes[at].gain(turn: turn, turnCost: turnCost)
-                    let wins = gain > bestGain
+                    let wins =
+                        gain > bestGain
                         || (gain == bestGain && classes[at].front(scratch) < classes[best].front(scratch))
                     if wins {
                         best = at

@@ -6,8 +6,10 @@ import CFarm
 /// requests of a burst would go to the same member. A member that joins a farm with a history is credited with bytes it
 /// never moved, or it would get every request until it had caught up.
 extension Farm {
-    func drawLeastTraffic(_ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
-                          random: RandomSource) -> UInt32? {
+    func drawLeastTraffic(
+        _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
+        random: RandomSource
+    ) -> UInt32? {
         leastCost(span, view, wish, random: random) { Self.traffic($0) }
     }
 

@@ -74,8 +74,10 @@ struct ViewScratch {
 
 extension UnsafeMutablePointer where Pointee == View {
     /// Rebuilds the view from the rows as they are now. One thread at a time, on the view that is not in use.
-    func rebuild(_ members: UnsafeBufferPointer<Member>, algorithm: Algorithm, generation: UInt64, now: UInt64,
-                 scratch: ViewScratch) {
+    func rebuild(
+        _ members: UnsafeBufferPointer<Member>, algorithm: Algorithm, generation: UInt64, now: UInt64,
+        scratch: ViewScratch
+    ) {
         pointee.generation = generation
         pointee.deadline = UInt64.max
         pointee.due = View.noMember
@@ -95,8 +97,9 @@ extension UnsafeMutablePointer where Pointee == View {
             guard count > 0 else { continue }
             let order = pointee.order + start
             let weight = { (at: Int) in max(1, farm_get32(&members[Int(order[at])].row.pointee.weight)) }
-            AliasTable.build(pointee.alias + start, count: count, weight: weight,
-                             scaled: scratch.words, stack: scratch.numbers)
+            AliasTable.build(
+                pointee.alias + start, count: count, weight: weight,
+                scaled: scratch.words, stack: scratch.numbers)
             var span = View.Span(start: UInt32(start), count: UInt32(count))
             if algorithm == .roundrobin {
                 let length = SmoothSequence.build(

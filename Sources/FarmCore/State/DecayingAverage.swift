@@ -7,9 +7,12 @@ public struct DecayingAverage: Equatable {
     public let word: UInt64
 
     /// The time constant, in milliseconds: after this long without a sample an old value has half its say.
-    public static let tau: Float = 10_000
-    /// At a thousand samples a second the average follows about the last 128 of them.
-    public static let smallestWeight: Float = 1.0 / 128
+    public static let tau: Float = 2_000
+    /// At a thousand samples a second the average follows about the last 16 of them.
+    public static let smallestWeight: Float = 1.0 / 16
+    /// A first sample pays for connections and cold caches. It is believed as if it were this many milliseconds old:
+    /// the member is soon asked again, and the second sample replaces three quarters of the first.
+    static let ageOfFirst: UInt32 = 6_000
 
     public init(word: UInt64) { self.word = word }
 
@@ -34,7 +37,7 @@ public struct DecayingAverage: Equatable {
 
     /// The average with one more sample.
     public func adding(_ sample: Float, atMilliseconds now: UInt32) -> DecayingAverage {
-        if isEmpty { return DecayingAverage(value: sample, atMilliseconds: now) }
+        if isEmpty { return DecayingAverage(value: sample, atMilliseconds: now &- Self.ageOfFirst) }
         let age = Float(max(0, Int32(bitPattern: now &- time)))
         let weight = max(Self.smallestWeight, age / (age + Self.tau))
         let next = value + (sample - value) * weight

@@ -28,7 +28,8 @@ public enum Experience {
         let weight: Float = 1.0 / 32
         let faded = old.faded(atMilliseconds: milliseconds)
         let next = faded + ((failed ? 1 : 0) - faded) * weight
-        farm_set64(&row.pointee.failure_ratio,
-                   next < 0.001 ? 0 : DecayingAverage(value: next, atMilliseconds: milliseconds).word)
+        farm_set64(
+            &row.pointee.failure_ratio,
+            next < 0.001 ? 0 : DecayingAverage(value: next, atMilliseconds: milliseconds).word)
     }
 }

@@ -6,9 +6,11 @@ public struct JSONWriter: ~Copyable {
     private var needsComma = false
 
     /// `formatNumber` writes a finite number, `formatTime` microseconds since 1970 as RFC 3339, each at most 32 bytes.
-    public init(sink: @escaping (UnsafePointer<UInt8>, Int) -> Void,
-                formatNumber: @escaping (Double, UnsafeMutablePointer<CChar>) -> UInt32,
-                formatTime: @escaping (UInt64, UnsafeMutablePointer<CChar>) -> UInt32) {
+    public init(
+        sink: @escaping (UnsafePointer<UInt8>, Int) -> Void,
+        formatNumber: @escaping (Double, UnsafeMutablePointer<CChar>) -> UInt32,
+        formatTime: @escaping (UInt64, UnsafeMutablePointer<CChar>) -> UInt32
+    ) {
         out = ByteWriter(sink: sink)
         self.formatNumber = formatNumber
         self.formatTime = formatTime
