@@ -101,7 +101,7 @@ static void on_error_page(request_rec *r)
 {
     farm_ctx *ctx = farm_current ? farm_ctx_of(r) : NULL;
 
-    if (ctx && ctx->aside && ctx->member->is_http2) {
+    if (ctx && ctx->aside && ctx->member && ctx->member->is_http2) {
         ap_add_output_filter_handle(drop_handle, ctx, r, r->connection);
     }
 }

@@ -8,7 +8,6 @@ farm_conf *farm_conf_of(server_rec *s)
     return ap_get_module_config(s->module_config, &proxy_farm_module);
 }
 
-/* Virtual hosts get one too, which stays empty: farms belong to the main server and are visible everywhere. */
 void *farm_create_server_config(apr_pool_t *p, server_rec *s)
 {
     farm_conf *conf = apr_pcalloc(p, sizeof(*conf));

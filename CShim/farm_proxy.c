@@ -4,7 +4,12 @@
 
 #include "http_connection.h"
 
-/* The farm that a URL names, and the path after its name: a host that is a farm, with no port. */
+/* Marks a request whose URL has been seen in the fixups and names no farm: mod_proxy may since have taken a usual port
+ * off it, which makes it look as if it did. */
+static farm_ctx elsewhere;
+
+/* The farm that a URL names, and the path after its name: a host that is a farm, with no port. A balancer of
+ * mod_proxy_balancer's may have a farm's name. */
 static apr_uint32_t farm_of_url(const char *url, const char **path)
 {
     const char *host = url, *end;
@@ -13,6 +18,9 @@ static apr_uint32_t farm_of_url(const char *url, const char **path)
         host++;
     }
     if (*host != ':' || host[1] != '/' || host[2] != '/') {
+        return FARM_NONE;
+    }
+    if (host - url == 8 && !ap_cstr_casecmpn(url, "balancer", 8)) {
         return FARM_NONE;
     }
     host += 3;
@@ -52,6 +60,7 @@ static int farm_canon(request_rec *r, char *url)
         return DECLINED;
     }
     if ((ctx = begin(r, r->filename + 6)) == NULL) {
+        ap_set_module_config(r->request_config, &proxy_farm_module, &elsewhere);
         return DECLINED;
     }
     ctx->canonical = 1;
@@ -123,7 +132,7 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
     }
     /* Without one, the URL came past the fixups (mod_rewrite in a directory) and is in its final form. */
     ctx = farm_ctx_of(r);
-    if ((!ctx || ctx->mapped != r->filename) && (ctx = begin(r, *url)) == NULL) {
+    if (ctx == &elsewhere || ((!ctx || ctx->mapped != r->filename) && (ctx = begin(r, *url)) == NULL)) {
         return DECLINED;
     }
     if (is_idempotent(r)) {

@@ -65,6 +65,10 @@ void farm_workers_prepare(apr_pool_t *pconf, server_rec *main_server, farm_conf 
                 add_site(pconf, sites->farms[farm], line, conf->config.farms[farm].member_count);
             }
         }
+        if (s != main_server) {
+            /* A virtual host has the main server's until now: none of our directives can stand in one. */
+            ap_set_module_config(s->module_config, &proxy_farm_module, apr_pcalloc(pconf, sizeof(farm_conf)));
+        }
         farm_conf_of(s)->sites = sites;
     }
 }
