@@ -83,8 +83,17 @@ void farm_answer_expect(farm_ctx *ctx)
     ctx->answer_broke = 0;
     ctx->swallowed = 0;
     ctx->request.status = 0;
-    if (!ctx->answer_filter) {
-        ctx->answer_filter = ap_add_output_filter_handle(answer_handle, ctx, ctx->r, ctx->r->connection);
+    if (!ctx->watching) {
+        /* What ap_add_output_filter_handle does for a filter that comes before all others, without looking for its
+         * place. */
+        ap_filter_t *f = &ctx->filter;
+        f->frec = answer_handle;
+        f->ctx = ctx;
+        f->r = ctx->r;
+        f->c = ctx->r->connection;
+        f->next = ctx->r->output_filters;
+        ctx->r->output_filters = f;
+        ctx->watching = 1;
     }
 }
 

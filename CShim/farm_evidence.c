@@ -71,6 +71,9 @@ apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc)
 {
     request_rec *r = ctx->r;
 
+    if (ctx->answer == FARM_ANSWER_PASSED && rc == OK && !ctx->answer_broke && !r->connection->aborted) {
+        return FARM_SAW_ANSWER | FARM_SAW_SENT;
+    }
     switch (ctx->answer) {
     case FARM_ANSWER_PASSED:
         /* mod_proxy_fcgi marks no broken answer; it only says that something in the middle of one went wrong. */

@@ -12,25 +12,37 @@ static farm_ctx elsewhere;
  * mod_proxy_balancer's may have a farm's name. */
 static apr_uint32_t farm_of_url(const char *url, const char **path)
 {
-    const char *host = url, *end;
+    const char *host = ap_strchr_c(url, ':'), *end;
+    apr_uint32_t farm;
+    apr_size_t length;
 
-    while (*host && *host != ':') {
-        host++;
-    }
-    if (*host != ':' || host[1] != '/' || host[2] != '/') {
+    if (!host || host[1] != '/' || host[2] != '/') {
         return FARM_NONE;
     }
     if (host - url == 8 && !ap_cstr_casecmpn(url, "balancer", 8)) {
         return FARM_NONE;
     }
     host += 3;
-    for (end = host; *end && *end != '/' && *end != '?' && *end != '#'; end++) {
+    for (end = host; *end != '/' && *end; end++) {
         if (*end == ':' || *end == '@') {
             return FARM_NONE;
         }
+        if (*end == '?' || *end == '#') {
+            break;
+        }
     }
     *path = end;
-    return farm_on_find_farm(farm_current->engine, host, (uint32_t)(end - host));
+    length = (apr_size_t)(end - host);
+    farm = __atomic_load_n(&farm_current->last_found, __ATOMIC_RELAXED);
+    if (farm != FARM_NONE && farm_current->config.farms[farm].name_length == length
+        && !memcmp(host, farm_current->config.farms[farm].name, length)) {
+        return farm;
+    }
+    farm = farm_on_find_farm(farm_current->engine, host, (uint32_t)length);
+    if (farm != FARM_NONE) {
+        __atomic_store_n(&farm_current->last_found, farm, __ATOMIC_RELAXED);
+    }
+    return farm;
 }
 
 static farm_ctx *begin(request_rec *r, const char *url)
@@ -39,7 +51,7 @@ static farm_ctx *begin(request_rec *r, const char *url)
     apr_uint32_t farm = farm_of_url(url, &path);
 
     /* A socket named beside the host says where to go: that is not the farm. */
-    if (farm == FARM_NONE || apr_table_get(r->notes, "uds_path")) {
+    if (farm == FARM_NONE || (!apr_is_empty_table(r->notes) && apr_table_get(r->notes, "uds_path"))) {
         return NULL;
     }
     return farm_ctx_create(r, farm_current->farm_at[farm], farm, path);

@@ -89,7 +89,7 @@ static const char *attempts_of(const farm_ctx *ctx)
  * name begins alike. */
 void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member)
 {
-    apr_table_t *env = member->environment = apr_table_make(p, 16);
+    apr_table_t *env = member->environment = apr_table_make(p, 10);
 
     apr_table_setn(env, "FARM_MEMBER", member->name);
     apr_table_setn(env, "FARM_REASON", "algorithm");

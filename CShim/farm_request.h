@@ -43,7 +43,8 @@ typedef struct farm_ctx {
     apr_table_t *headers_before;        /* r->headers_out as the attempt began */
     int answer_broke;                   /* the member cut it short after something had gone on */
     apr_off_t swallowed;
-    ap_filter_t *answer_filter;
+    int watching;                       /* the filter is in its place */
+    ap_filter_t filter;
     ap_filter_t *filters;               /* of mod_proxy_http2's members: what an error page of its replaces */
     ap_conn_keepalive_e keepalive;
     /* the body */

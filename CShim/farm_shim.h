@@ -80,6 +80,7 @@ typedef struct farm_conf {
     farm_engine *engine;
     farm_member **member_at;            /* by number in config.members */
     farm_farm **farm_at;                /* by number in config.farms */
+    apr_uint32_t last_found;            /* the farm that a URL named last: most often the next one does too */
     farm_sites *sites;                  /* the workers of this virtual host */
 } farm_conf;
 

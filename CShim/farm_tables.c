@@ -81,6 +81,7 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
     conf->config.version = FARM_VERSION;
     conf->config.built = FARM_BUILT;
     conf->config.mpm = ap_show_mpm();
+    conf->last_found = FARM_NONE;
 }
 
 static const char *const lock_words[] = { "row", "farm", "engine" };

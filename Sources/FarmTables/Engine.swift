@@ -89,7 +89,7 @@ public struct Engine {
 
     /// The farm's number in the configuration, by the host of a URL.
     @inline(__always)
-    public func findFarm(_ host: UnsafeBufferPointer<UInt8>) -> UInt32 { index.find(host, config) }
+    public func findFarm(_ host: UnsafeBufferPointer<UInt8>) -> UInt32 { index.find(host) }
 
     @inline(__always)
     func farm(_ at: Int) -> UnsafeMutablePointer<Farm> { farms.baseAddress.unsafelyUnwrapped + at }

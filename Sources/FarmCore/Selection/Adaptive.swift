@@ -18,8 +18,9 @@ extension Farm {
         _ span: View.Span, _ view: UnsafeMutablePointer<View>, now: UInt64,
         random: RandomSource
     ) -> (UInt32, UInt32) {
-        let first = drawRandom(span, view, random.next())
-        let second = drawRandom(span, view, random.next())
+        let word = random.next()
+        let first = drawRandom(span, view, UInt32(truncatingIfNeeded: word))
+        let second = drawRandom(span, view, UInt32(truncatingIfNeeded: word >> 32))
         if first == second { return (first, second) }
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
         return Self.isCheaper(members[Int(second)].row, than: members[Int(first)].row, milliseconds: milliseconds)

@@ -44,13 +44,15 @@ enum AliasTable {
         for at in large..<count { whole(entries, Int(stack[at])) }
     }
 
-    /// The position that a random word names.
+    /// The position that 32 random bits name: the whole part of their product with the count is the column, the
+    /// fraction decides within it. Off by at most count / 2^32.
     @inline(__always)
-    static func draw(_ entries: UnsafePointer<UInt64>, count: UInt32, word: UInt64) -> UInt32 {
-        let column = RandomSource.below(count, from: word)
+    static func draw(_ entries: UnsafePointer<UInt64>, count: UInt32, bits: UInt32) -> UInt32 {
+        let product = UInt64(bits) &* UInt64(count)
+        let column = UInt32(truncatingIfNeeded: product >> 32)
         let entry = farm_get64(entries + Int(column))
         let other = UInt32(truncatingIfNeeded: entry)
-        return (word & 0xFFFF_FFFF) < (entry >> 32) ? column : min(other, count &- 1)
+        return (product & 0xFFFF_FFFF) < (entry >> 32) ? column : min(other, count &- 1)
     }
 
     private static func set(

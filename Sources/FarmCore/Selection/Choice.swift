@@ -94,7 +94,7 @@ extension Farm {
                 let index = drawRoundRobin(span, view)
                 if admit(index, wish) { return index }
             case .random:
-                let index = drawRandom(span, view, random.next())
+                let index = drawRandom(span, view, UInt32(truncatingIfNeeded: random.next()))
                 if admit(index, wish) { return index }
             case .busyness:
                 guard let index = drawLeastBusy(span, view, wish, random: random) else { return nil }

@@ -10,7 +10,7 @@ extension Farm {
         if length == 0 || Int(span.sequenceStart) + Int(length) > view.pointee.sequenceCapacity {
             // Too long an order to keep: multiples of the golden ratio fill the line of weights evenly (Weyl), which
             // gives every member its share to within a few turns in any stretch.
-            return drawRandom(span, view, ticket &* RandomSource.gamma)
+            return drawRandom(span, view, UInt32(truncatingIfNeeded: (ticket &* RandomSource.gamma) >> 32))
         }
         let position = farm_get32(view.pointee.sequence + Int(span.sequenceStart) + Int(ticket % UInt64(length)))
         return member(at: min(position, span.count &- 1), of: span, view)

@@ -6,6 +6,7 @@ import CFarm
 /// requests of a burst would go to the same member. A member that joins a farm with a history is credited with bytes it
 /// never moved, or it would get every request until it had caught up.
 extension Farm {
+    @inline(never)
     func drawLeastTraffic(
         _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
         random: RandomSource
