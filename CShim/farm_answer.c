@@ -9,12 +9,17 @@
 
 static ap_filter_rec_t *answer_handle, *drop_handle;
 
-/* Whether a handler tells with this brigade that the member failed it. */
-static int tells_of_break(apr_bucket_brigade *bb)
+/* Whether a handler tells with this brigade that the member failed it. A bad body of the client's comes this way too:
+ * httpd's own reader of it sends the error towards the client itself. */
+static int tells_of_break(farm_ctx *ctx, apr_bucket_brigade *bb)
 {
     apr_bucket *e;
 
     for (e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
+        if (AP_BUCKET_IS_ERROR(e) && ((ap_bucket_error *)e->data)->status < 500) {
+            ctx->client_failed = 1;
+            return 0;
+        }
         if (AP_BUCKET_IS_ERROR(e) || AP_BUCKET_IS_EOC(e)) {
             return 1;
         }
@@ -38,14 +43,19 @@ static apr_status_t swallow(farm_ctx *ctx, apr_bucket_brigade *bb)
 static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_brigade *bb)
 {
     request_rec *r = ctx->r;
+    int broke;
 
     if (APR_BRIGADE_EMPTY(bb)) {
         return APR_SUCCESS;
     }
+    broke = tells_of_break(ctx, bb);
+    if (ctx->client_failed) {
+        return ap_pass_brigade(f->next, bb);
+    }
     /* mod_proxy_http passes on what is no HTTP as an answer of HTTP/0.9. Of others it notes the status line, and reads
      * the header into a new table, which is the quicker thing to see. */
-    if (tells_of_break(bb) || (ctx->member->is_http && r->headers_out == ctx->headers_before
-                               && !apr_table_get(r->notes, "proxy-status"))) {
+    if (broke || (ctx->member->is_http && r->headers_out == ctx->headers_before
+                  && !apr_table_get(r->notes, "proxy-status"))) {
         ctx->answer = FARM_ANSWER_BROKEN;
         return swallow(ctx, bb);
     }
@@ -64,7 +74,7 @@ static apr_status_t answer_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     farm_ctx *ctx = f->ctx;
 
     if (ctx->answer == FARM_ANSWER_PASSED) {
-        if (tells_of_break(bb)) {
+        if (tells_of_break(ctx, bb)) {
             ctx->answer_broke = 1;
         }
         return ap_pass_brigade(f->next, bb);

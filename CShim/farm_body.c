@@ -106,6 +106,18 @@ static apr_status_t body_filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input
     return APR_SUCCESS;
 }
 
+int farm_body_may_fit(request_rec *r)
+{
+    const char *length;
+    apr_off_t bytes;
+
+    if (r->method_number == M_GET || !ap_request_has_body(r)) {
+        return 1;
+    }
+    length = apr_table_get(r->headers_in, "Content-Length");
+    return length && ap_parse_strict_length(&bytes, length) && bytes <= FARM_BODY_KEPT;
+}
+
 void farm_body_watch(farm_ctx *ctx)
 {
     farm_body *body = apr_pcalloc(ctx->r->pool, sizeof(*body));

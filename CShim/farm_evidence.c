@@ -71,6 +71,9 @@ apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc)
 {
     request_rec *r = ctx->r;
 
+    if (ctx->client_failed) {
+        return FARM_SAW_CLIENT | FARM_SAW_SENT;
+    }
     if (ctx->answer == FARM_ANSWER_PASSED && rc == OK && !ctx->answer_broke && !r->connection->aborted) {
         return FARM_SAW_ANSWER | FARM_SAW_SENT;
     }

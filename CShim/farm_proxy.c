@@ -107,7 +107,7 @@ static int direct(farm_ctx *ctx)
 static int refuse(farm_ctx *ctx, int last_failure)
 {
     apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
-    static const char *const why[] = { "no other member is available", "every available member is at its maxinflight",
+    static const char *const why[] = { "no member that it has not tried is available", "every available member is at its maxinflight",
                                        "it is administratively offline", "it is down: no member is available" };
 
     farm_environment_refused(ctx, condition);
@@ -148,7 +148,7 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
         return DECLINED;
     }
     if (is_idempotent(r)) {
-        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT;
+        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
     }
     farm_snapshot_take(ctx);
     if (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
@@ -177,6 +177,9 @@ static int status_of(farm_ctx *ctx, int rc)
 {
     if (ctx->answer == FARM_ANSWER_HELD && ctx->request.status >= 400) {
         return (int)ctx->request.status;
+    }
+    if (ctx->answer == FARM_ANSWER_BROKEN) {
+        return HTTP_BAD_GATEWAY;
     }
     return ap_is_HTTP_ERROR(rc) ? rc : HTTP_BAD_GATEWAY;
 }

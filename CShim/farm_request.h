@@ -41,6 +41,7 @@ typedef struct farm_ctx {
     /* the answer of the attempt under way */
     farm_answer answer;
     apr_table_t *headers_before;        /* r->headers_out as the attempt began */
+    int client_failed;                  /* httpd found the body that the client sends bad */
     int answer_broke;                   /* the member cut it short after something had gone on */
     apr_off_t swallowed;
     int watching;                       /* the filter is in its place */
@@ -63,6 +64,8 @@ void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
 /* farm_body.c: keeps what was read of a request's body, so that it can be read again */
 void farm_body_register(void);
+/* Whether the body of a request is small enough to be kept, as far as its header says. */
+int farm_body_may_fit(request_rec *r);
 void farm_body_watch(farm_ctx *ctx);
 void farm_body_rewind(farm_ctx *ctx);
 int farm_body_can_resend(farm_ctx *ctx);

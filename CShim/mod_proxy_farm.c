@@ -63,7 +63,8 @@ static void farm_child_status(server_rec *s, pid_t pid, ap_generation_t generati
     (void)s;
     (void)generation;
     (void)slot;
-    if (status != MPM_CHILD_STARTED) {
+    /* A child that has only lost its place in the scoreboard lives on. */
+    if (status == MPM_CHILD_EXITED) {
         farm_tables_child_gone((apr_uint32_t)pid);
     }
 }

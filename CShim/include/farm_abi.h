@@ -108,6 +108,7 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_IDEMPOTENT 1u      /* the method may be repeated (RFC 9110, 9.2.2) */
 #define FARM_REQUEST_OPEN 2u            /* an attempt holds a place at a member */
 #define FARM_REQUEST_TRIAL 4u
+#define FARM_REQUEST_MAY_TRY 16u        /* and its body, if any, can be sent again: it may try a member that is down */
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
 
 typedef struct farm_request {
@@ -115,7 +116,7 @@ typedef struct farm_request {
     uint32_t farm;              /* index in farm_config.farms; set by the caller */
     uint32_t member;            /* index in farm_config.members, or FARM_NONE */
     uint32_t attempts;          /* attempts begun */
-    uint32_t flags;             /* FARM_REQUEST_IDEMPOTENT is set by the caller, the others by Swift */
+    uint32_t flags;             /* IDEMPOTENT and MAY_TRY are set by the caller, the others by Swift */
     uint32_t status;            /* final status of this attempt's answer; 0: none yet */
     uint32_t tried[FARM_MOST_ATTEMPTS];     /* farm-local; valid up to attempts */
 } farm_request;

@@ -34,8 +34,8 @@
 #define FARM_ADMIN_OFF 2u
 #define FARM_DOWN_BY_FAILURES 0x10u
 
-/* First thing in a block. Written once by the parent, before any child exists; afterwards only config_generation
- * changes, by the parent. */
+/* First thing in a block. Written by the parent, before a process that uses the block is forked; afterwards only the first
+ * block's config_generation changes, by the parent. */
 typedef struct farm_block_header {
     uint64_t magic;
     uint32_t major;
@@ -52,7 +52,7 @@ typedef struct farm_block_header {
 
 /* One farm. */
 typedef struct farm_farm_row {
-    /* line 0: identity, written under the engine's structure lock by the parent */
+    /* line 0: identity, written by the parent */
     char     name[FARM_LINE];   /* NUL-terminated, lower case */
     /* line 1: read by every choice, written when something about a member changes */
     uint64_t generation;        /* moved by every change that a choice must see */

@@ -14,6 +14,9 @@ public struct BlockLayout: Equatable {
         self.slots = slots
     }
 
+    /// Whether a block of this size can be addressed; far above what the directives allow.
+    var isSound: Bool { farms <= 1 << 16 && members <= 1 << 20 && slots <= 1 << 16 }
+
     var farmsOffset: Int { MemoryLayout<farm_block_header>.stride }
     var membersOffset: Int { farmsOffset + Int(farms) * MemoryLayout<farm_farm_row>.stride }
     var slotsOffset: Int { membersOffset + Int(members) * MemoryLayout<farm_member_row>.stride }

@@ -45,6 +45,7 @@ extension Tables {
 
     /// How many farms and members of a configuration have no row.
     public func missing(_ config: farm_config) -> (farms: UInt32, members: UInt32) {
+        guard config.isSound else { return (config.farm_count, config.member_count) }
         let binding = plan(config)
         return (binding.farmsMissing, binding.membersMissing)
     }
@@ -92,8 +93,12 @@ extension Tables {
         }
         if row.pointee.configured_admin != member.admin {
             row.pointee.configured_admin = member.admin
-            row.pointee.admin_since_us = wallClock
-            row.publish(row.state.with(admin: Admin(rawValue: member.admin) ?? .off))
+            let change = {
+                row.pointee.admin_since_us = wallClock
+                row.publish(row.state.with(admin: Admin(rawValue: member.admin) ?? .off))
+            }
+            // Children of the configuration before may be changing the same word.
+            if RowWriting.write(row, lock: lock(member: place, farm: farm), pid: 0, change) == nil { change() }
         }
         farm_set32(&row.pointee.tier, min(9, member.tier))
         farm_set32(&row.pointee.max_inflight, member.max_inflight)
@@ -236,4 +241,18 @@ private struct RowSet {
 
     mutating func insert(_ place: Tables.Place) { marks[place.block][place.index] = true }
     func contains(_ place: Tables.Place) -> Bool { marks[place.block][place.index] }
+}
+
+extension farm_config {
+    /// Whether its farms' members are where it says, and its capacities are ones that a block can have.
+    var isSound: Bool {
+        guard BlockLayout(farms: farm_capacity, members: member_capacity, slots: slot_capacity).isSound else {
+            return false
+        }
+        for at in 0..<Int(farm_count) {
+            let (end, overflow) = farms[at].first_member.addingReportingOverflow(farms[at].member_count)
+            if overflow || end > member_count { return false }
+        }
+        return true
+    }
 }

@@ -17,15 +17,20 @@ public struct Engine {
     private let randomState: UnsafeMutablePointer<UInt64>
     /// The ledger of a process that serves no requests: the parent, or a child without a slot.
     private let nowhere: UnsafeMutablePointer<UInt32>
+    /// The number of this configuration.
+    private let generation: UInt32
     public private(set) var pid: UInt32 = 0
     /// Whether this process has a slot of the ledger; without one it chooses no member.
     public private(set) var serves = false
 
     /// Binds the configuration; nil when it does not fit into the rows there are.
     public init?(_ tables: Tables, config: farm_config) {
+        guard config.isSound else { return nil }
         let binding = tables.plan(config)
         guard binding.farmsMissing == 0 && binding.membersMissing == 0 else { return nil }
-        tables.bind(config, binding, wallClock: farm_host_wall_clock())
+        let wallClock = farm_host_wall_clock()
+        tables.bind(config, binding, wallClock: wallClock)
+        generation = tables.first.header.pointee.config_generation
         self.config = config
         self.tables = tables
         randomState = .allocate(capacity: 1)
@@ -54,6 +59,17 @@ public struct Engine {
                     health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us)))
         }
         index = FarmIndex(config)
+        creditNewcomers(wallClock)
+    }
+
+    /// Members that are new, or that the configuration has brought back, begin with their farm's traffic behind them.
+    private func creditNewcomers(_ wallClock: UInt64) {
+        for farm in farms {
+            for (at, member) in farm.members.enumerated()
+            where member.row.pointee.admin_since_us == wallClock && member.row.state.isAvailable {
+                farm.creditTraffic(at)
+            }
+        }
     }
 
     public func deallocate() {
@@ -74,7 +90,7 @@ public struct Engine {
     public mutating func startChild(pid: UInt32) -> Bool {
         self.pid = pid
         randomState.pointee = farm_host_seed()
-        guard let slot = tables.claimSlot(pid: pid) else {
+        guard let slot = tables.claimSlot(pid: pid, generation: generation) else {
             Log.noSlot(tables.first.layout.slots)
             return false
         }

@@ -2,7 +2,7 @@ import CFarm
 import CFarmABI
 import FarmCore
 
-/// The status as JSON: docs/status.md has its shape. What is unknown or unset is null.
+/// The status as JSON: docs/manual.md has its shape. What is unknown or unset is null.
 extension Engine {
     public func writeStatus(to out: UnsafeMutableRawPointer?) {
         var json = JSONWriter(

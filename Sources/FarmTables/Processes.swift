@@ -5,13 +5,14 @@ import FarmCore
 /// The slots of the ledger: one for each live child, claimed by its pid. Not the scoreboard's, in which an old
 /// generation's children share their places with new ones.
 extension Tables {
-    /// Claims a slot for a child; nil when none is free. The child itself, before it serves.
-    public func claimSlot(pid: UInt32) -> Int? {
+    /// Claims a slot for a child of a configuration; nil when none is free. The child itself, before it serves.
+    public func claimSlot(pid: UInt32, generation: UInt32) -> Int? {
+        guard pid != 0 else { return nil }
         let block = first
         for index in 0..<Int(block.layout.slots) {
             let slot = block.slot(index)
             if farm_get32(&slot.pointee.pid) == 0 && farm_swap32(&slot.pointee.pid, 0, pid) != 0 {
-                farm_set32(&slot.pointee.config_generation, block.header.pointee.config_generation)
+                farm_set32(&slot.pointee.config_generation, generation)
                 return index
             }
         }
@@ -20,6 +21,7 @@ extension Tables {
 
     /// A process is gone: what it left in flight is taken off the members. The parent only.
     public func processGone(pid: UInt32) {
+        guard pid != 0 else { return }
         for index in 0..<Int(first.layout.slots) where farm_get32(&first.slot(index).pointee.pid) == pid {
             releaseSlot(index)
         }
@@ -31,6 +33,8 @@ extension Tables {
             let pid = farm_get32(&first.slot(index).pointee.pid)
             if pid != 0 && farm_host_process_lives(pid) == 0 { releaseSlot(index) }
         }
+        // Also mends what an earlier repair got wrong because a process was waiting for a core between its two writes.
+        reconcile()
     }
 
     private func releaseSlot(_ slot: Int) {

@@ -7,7 +7,6 @@ import FarmCore
 extension UnsafeMutablePointer where Pointee == Engine {
     /// Chooses a member for the next attempt; false when none will do.
     public func choose(_ request: UnsafeMutablePointer<farm_request>, now: UInt64) -> Bool {
-        request.pointee.member = FARM_NONE
         let farmAt = Int(request.pointee.farm)
         guard pointee.serves, farmAt < pointee.farms.count, request.pointee.attempts < UInt32(FARM_MOST_ATTEMPTS),
             request.pointee.flags & FARM_REQUEST_OPEN == 0
@@ -19,11 +18,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
         }
         let attempts = Int(request.pointee.attempts)
         let tried = farm_request_tried(request).unsafelyUnwrapped
-        let policy = pointee.policy(farmAt)
-        let mayRepeat = policy.pointee.mayResend(
-            idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: true,
-            attempts: request.pointee.attempts &+ 1)
-        let wish = Wish(tried: tried, triedCount: attempts, mayRepeat: mayRepeat)
+        let mayTry = request.pointee.flags & FARM_REQUEST_MAY_TRY != 0
+        let wish = Wish(tried: tried, triedCount: attempts, mayTry: mayTry)
+        request.pointee.member = FARM_NONE
         guard let choice = farm.pointee.choose(wish, now: now, random: pointee.random) else { return false }
         let row = farm.pointee.members[choice.index].row
         _ = farm_add64(&row.pointee.requests, 1)

@@ -57,6 +57,7 @@ public struct Tables {
         _ layout: BlockLayout, pool: OpaquePointer, locks: UnsafePointer<OpaquePointer>,
         lockCount: UInt32
     ) -> apr_status_t {
+        guard layout.isSound else { return apr_status_t(CAPR.APR_EINVAL) }
         guard blockCount < Self.mostBlocks else { return apr_status_t(CAPR.APR_ENOMEM) }
         let copy = UnsafeMutableBufferPointer<OpaquePointer>.allocate(capacity: Int(lockCount))
         for at in 0..<Int(lockCount) { copy.initializeElement(at: at, to: locks[at]) }

@@ -72,7 +72,6 @@ public struct Verdict: Equatable {
     ) -> Verdict {
         let again = attempts < policy.maxAttempts
         let resend = policy.mayResend(idempotent: idempotent, bodyCanBeResent: bodyCanBeResent, attempts: attempts)
-        if saw.contains(.held) { return Verdict(charge: .failure, retry: resend) }
         if saw.contains(.answer) {
             // A cut is the member's unless it was the client who went; either way the client has had a part.
             if saw.contains(.broke) {
@@ -80,14 +79,16 @@ public struct Verdict: Equatable {
             }
             return Verdict(charge: policy.fails(on: status) ? .failure : .success, retry: false)
         }
+        if saw.contains(.held) { return Verdict(charge: .failure, retry: resend) }
         if saw.contains(.client) { return Verdict(charge: .nothing, retry: false) }
-        if saw.contains(.shortage) { return Verdict(charge: .nothing, retry: again) }
-        if saw.contains(.unreachable) { return Verdict(charge: .failure, retry: again) }
+        let safely = saw.contains(.sent) ? resend : again
+        if saw.contains(.shortage) { return Verdict(charge: .nothing, retry: safely) }
+        if saw.contains(.unreachable) { return Verdict(charge: .failure, retry: safely) }
         if saw.contains(.timeout) {
             return Verdict(charge: policy.failOnTimeout ? .failure : .error, retry: resend)
         }
         if saw.contains(.broke) {
-            return Verdict(charge: .failure, retry: saw.contains(.sent) ? resend : again)
+            return Verdict(charge: .failure, retry: safely)
         }
         // Refused by this server before any member was asked: a blocked host, a header too large, no handler.
         return Verdict(charge: .nothing, retry: false)

@@ -5,14 +5,14 @@ public struct Wish {
     /// The members this request has already tried, as farm-local indices.
     public var tried: UnsafePointer<UInt32>
     public var triedCount: Int
-    /// Whether the request may be sent again after it failed: only such a request tries a member that is down while
-    /// others are available.
-    public var mayRepeat: Bool
+    /// Whether the request is one that may be repeated: only such a request tries a member that is down while others
+    /// are available.
+    public var mayTry: Bool
 
-    public init(tried: UnsafePointer<UInt32>, triedCount: Int, mayRepeat: Bool) {
+    public init(tried: UnsafePointer<UInt32>, triedCount: Int, mayTry: Bool) {
         self.tried = tried
         self.triedCount = triedCount
-        self.mayRepeat = mayRepeat
+        self.mayTry = mayTry
     }
 
     @inline(__always)
@@ -126,7 +126,7 @@ extension Farm {
     @inline(never)
     private func claimTrial(_ view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64) -> Choice? {
         let index = view.pointee.due
-        guard wish.mayRepeat || view.pointee.available == 0, Int(index) < members.count, !wish.excludes(index) else {
+        guard wish.mayTry || view.pointee.available == 0, Int(index) < members.count, !wish.excludes(index) else {
             return nil
         }
         let member = members[Int(index)]

@@ -5,8 +5,8 @@ import CFarm
 ///
 /// A farm has two: one in use, one to build the next in. A thread that was delayed while both were rebuilt may read a
 /// mixture; every number it can read is a valid one for this farm (positions are clamped, indices are only ever those
-/// of members), and the member's row is asked before the choice stands, so the worst of it is an odd draw; before a request is refused,
-/// all rows are asked.
+/// of members), and the member's row is asked before the choice stands, so the worst of it is an odd draw; before a
+/// request is refused, all rows are asked.
 public struct View {
     /// The members of one tier that are available: `count` entries of `order` from `start`.
     struct Span {
@@ -89,7 +89,10 @@ extension UnsafeMutablePointer where Pointee == View {
             let start = filled
             for index in 0..<members.count {
                 let row = members[index].row
-                guard row.pointee.tier == tier, row.state.isAvailable else { continue }
+                // A member whose tier changes meanwhile may be met twice.
+                guard filled < members.count, farm_get32(&row.pointee.tier) == tier, row.state.isAvailable else {
+                    continue
+                }
                 farm_set32(pointee.order + filled, UInt32(index))
                 filled += 1
             }
@@ -122,8 +125,12 @@ extension UnsafeMutablePointer where Pointee == View {
             let row = members[index].row
             guard row.state.admin == .on, row.state.isDownByFailures else { continue }
             let at = farm_get64(&row.pointee.retry_at)
+            let limit = farm_get32(&row.pointee.max_inflight)
             if at > now {
                 pointee.deadline = min(pointee.deadline, at)
+            } else if limit != 0 && InFlight.count(row) >= limit {
+                // It still has requests from before; when they have ended it will have room for its trial.
+                pointee.deadline = min(pointee.deadline, now &+ 20_000)
             } else if pointee.due == View.noMember {
                 pointee.due = UInt32(index)
             }

@@ -9,7 +9,7 @@ public enum Experience {
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
         let old = DecayingAverage(word: farm_get64(&row.pointee.latency))
         let sample = Float(max(1, latency))
-        if !isError || sample > old.value {
+        if !isError || (sample > old.value && !old.isEmpty) {
             farm_set64(&row.pointee.latency, old.adding(sample, atMilliseconds: milliseconds).word)
         }
         _ = farm_add64(farm_member_row_buckets(row) + LatencyBuckets.index(of: latency), 1)

@@ -33,7 +33,7 @@ public enum Names {
     }
 
     /// One case for the letters, without a branch: in the half of ASCII where letters are, the bit that is their case is
-    /// set. Of what a name may hold that changes only `_`, into a byte that no name holds.
+    /// set. Of what a name may hold that changes only `_`, into DEL, which no URL's host holds.
     @inline(__always)
     static func folded(_ byte: UInt8) -> UInt8 { byte | ((byte >> 1) & 0x20) }
 
