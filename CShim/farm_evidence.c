@@ -2,6 +2,36 @@
  * variables they leave, what came through the filters. No judgement: Swift makes it. */
 #include "farm_proxy.h"
 
+#include "http_connection.h"
+
+/* Whether the attempt of this thread has made a connection, instead of taking one that was kept. The pool does not tell,
+ * but a new connection passes this hook, on the thread that makes it. */
+static __thread int made_connection __attribute__((tls_model("initial-exec")));
+
+static int on_new_connection(conn_rec *c, void *socket)
+{
+    (void)c;
+    (void)socket;
+    made_connection = 1;
+    return DECLINED;
+}
+
+void farm_evidence_hooks(void)
+{
+    ap_hook_pre_connection(on_new_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
+}
+
+void farm_evidence_begin(void)
+{
+    made_connection = 0;
+}
+
+/* A member closes a kept connection when it likes, also just when a request is on its way. */
+static apr_uint32_t stale(farm_ctx *ctx)
+{
+    return ctx->member->is_http && !made_connection && !apr_table_get(ctx->r->notes, "proxy-status") ? FARM_SAW_STALE : 0;
+}
+
 /* Whether the member may have begun to act on the request. */
 static int was_sent(farm_ctx *ctx)
 {
@@ -56,7 +86,7 @@ static apr_uint32_t without_answer(farm_ctx *ctx, proxy_worker *worker, int rc)
         return sent && !ctx->member->is_http ? FARM_SAW_BREAK | FARM_SAW_SENT : 0;
     case HTTP_BAD_GATEWAY:
         /* Without a port noted, writing the request broke off: the member may have had some of it. */
-        return FARM_SAW_BREAK | FARM_SAW_SENT;
+        return FARM_SAW_BREAK | FARM_SAW_SENT | stale(ctx);
     case OK:
     case DONE:
     case SUSPENDED:
@@ -85,7 +115,8 @@ apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc)
     case FARM_ANSWER_HELD:
         return FARM_SAW_HELD | FARM_SAW_SENT;
     case FARM_ANSWER_BROKEN:
-        return FARM_SAW_BREAK | FARM_SAW_SENT | (r->connection->aborted ? FARM_SAW_CLIENT : 0);
+        return FARM_SAW_BREAK | FARM_SAW_SENT | (ctx->swallowed ? 0 : stale(ctx))
+            | (r->connection->aborted ? FARM_SAW_CLIENT : 0);
     case FARM_ANSWER_NONE:
         break;
     }

@@ -231,6 +231,7 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     if (ctx->member->is_http2) {
         farm_answer_guard(ctx);
     }
+    farm_evidence_begin();
     ctx->aside = 1;
     *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
     ctx->aside = 0;
@@ -284,6 +285,7 @@ void farm_proxy_hooks(void)
     proxy_hook_canon_handler(farm_canon, NULL, NULL, APR_HOOK_REALLY_FIRST);
     proxy_hook_pre_request(farm_pre_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     proxy_hook_scheme_handler(farm_scheme_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    farm_evidence_hooks();
     farm_answer_register();
     farm_body_register();
 }

@@ -32,6 +32,9 @@ void farm_worker_moved(proxy_worker *worker, apr_uint64_t *bytes_in, apr_uint64_
 int farm_worker_shortage(proxy_worker *worker);
 
 /* farm_evidence.c */
+void farm_evidence_hooks(void);
+/* Before each attempt. */
+void farm_evidence_begin(void);
 apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc);
 
 #endif

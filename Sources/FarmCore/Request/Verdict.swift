@@ -19,6 +19,9 @@ public struct Evidence: OptionSet, Sendable {
     public static let shortage = Evidence(rawValue: 64)
     /// No connection could be made.
     public static let unreachable = Evidence(rawValue: 128)
+    /// No byte came, and the connection had been kept from before: the member may have closed it for its age just as the
+    /// request was on its way.
+    public static let stale = Evidence(rawValue: 256)
 }
 
 /// `FarmSet`, as far as it judges requests.
@@ -63,6 +66,8 @@ public struct Verdict: Equatable {
 
     public var charge: Charge
     public var retry: Bool
+    /// Whether the member may be chosen again for the same request.
+    public var sameMember = false
 
     /// Judges an attempt by the rules of "how a request finds its member" in docs/: `attempts` includes it, and
     /// `status` is that of its answer, 0 when there was none.
@@ -86,6 +91,9 @@ public struct Verdict: Equatable {
         if saw.contains(.unreachable) { return Verdict(charge: .failure, retry: safely) }
         if saw.contains(.timeout) {
             return Verdict(charge: policy.failOnTimeout ? .failure : .error, retry: resend)
+        }
+        if saw.contains([.broke, .stale]) {
+            return Verdict(charge: resend ? .nothing : .error, retry: resend, sameMember: true)
         }
         if saw.contains(.broke) {
             return Verdict(charge: .failure, retry: safely)
