@@ -49,7 +49,7 @@ $(ARCHIVE): $(SWIFT_SOURCES)
 
 $(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h)
 	@mkdir -p $(BUILD)
-	gcc -c -fPIC -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
+	gcc -c -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
 	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include \
 	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes) -o $@ $<
 

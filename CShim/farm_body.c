@@ -111,7 +111,7 @@ int farm_body_may_fit(request_rec *r)
     const char *length;
     apr_off_t bytes;
 
-    if (r->method_number == M_GET || !ap_request_has_body(r)) {
+    if (!ap_request_has_body(r)) {
         return 1;
     }
     length = apr_table_get(r->headers_in, "Content-Length");

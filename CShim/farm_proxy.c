@@ -148,7 +148,7 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
         return DECLINED;
     }
     if (is_idempotent(r)) {
-        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
+        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (r->method_number == M_GET || farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
     }
     farm_snapshot_take(ctx);
     if (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {

@@ -1,11 +1,6 @@
 /* farm_request.c - the state of one request: what it was before the first attempt, and what the log is told of it. */
 #include "farm_request.h"
 
-farm_ctx *farm_ctx_of(request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &proxy_farm_module);
-}
-
 farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path)
 {
     farm_ctx *ctx = apr_palloc(r->pool, sizeof(*ctx));

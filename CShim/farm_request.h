@@ -37,7 +37,6 @@ typedef struct farm_ctx {
     int aside;                          /* mod_proxy's own handlers are at work: ours step aside */
     farm_member *member;
     char *url;
-    farm_snapshot snapshot;
     /* the answer of the attempt under way */
     farm_answer answer;
     apr_table_t *headers_before;        /* r->headers_out as the attempt began */
@@ -45,17 +44,23 @@ typedef struct farm_ctx {
     int answer_broke;                   /* the member cut it short after something had gone on */
     apr_off_t swallowed;
     int watching;                       /* the filter is in its place */
-    ap_filter_t filter;
     ap_filter_t *filters;               /* of mod_proxy_http2's members: what an error page of its replaces */
     ap_conn_keepalive_e keepalive;
     /* the body */
     struct farm_body *body;             /* NULL: not watched */
-    farm_request request;               /* last: its list of members tried is not cleared */
+    farm_request request;
+    /* What follows request.tried is not cleared when the context is made. */
+    farm_snapshot snapshot;
+    ap_filter_t filter;
 } farm_ctx;
 
 /* farm_request.c */
 void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member);
-farm_ctx *farm_ctx_of(request_rec *r);
+/* Asked by every hook, of every proxied request. */
+static inline farm_ctx *farm_ctx_of(request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &proxy_farm_module);
+}
 farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path);
 void farm_snapshot_take(farm_ctx *ctx);
 void farm_snapshot_restore(farm_ctx *ctx);

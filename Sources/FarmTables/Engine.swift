@@ -67,7 +67,7 @@ public struct Engine {
         for farm in farms {
             for (at, member) in farm.members.enumerated()
             where member.row.pointee.admin_since_us == wallClock && member.row.state.isAvailable {
-                farm.creditTraffic(at)
+                farm.creditTraffic(at) { $0.row.pointee.admin_since_us != wallClock }
             }
         }
     }

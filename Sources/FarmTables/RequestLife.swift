@@ -60,10 +60,10 @@ extension UnsafeMutablePointer where Pointee == Engine {
     ) -> Bool {
         guard let open = open(request) else { return false }
         let policy = pointee.policy(Int(request.pointee.farm))
-        let verdict = Verdict.of(
-            saw, status: request.pointee.status, attempts: request.pointee.attempts,
-            idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: mayResend,
-            policy: policy.pointee)
+        let verdict =
+            saw == [.answer, .sent]
+            ? Verdict.ofAnswer(request.pointee.status, policy: policy)
+            : judged(request, saw, bodyCanBeResent: mayResend)
         if bytesIn != 0 { _ = farm_add64(&open.row.pointee.bytes_in, bytesIn) }
         if bytesOut != 0 { _ = farm_add64(&open.row.pointee.bytes_out, bytesOut) }
         charge(request, open, verdict.charge, answered: saw.contains(.answer) || saw.contains(.held))
@@ -72,6 +72,16 @@ extension UnsafeMutablePointer where Pointee == Engine {
             tried[Int(request.pointee.attempts) - 1] = FARM_NONE
         }
         return verdict.retry
+    }
+
+    @inline(never)
+    private func judged(
+        _ request: UnsafeMutablePointer<farm_request>, _ saw: Evidence, bodyCanBeResent: Bool
+    ) -> Verdict {
+        .of(
+            saw, status: request.pointee.status, attempts: request.pointee.attempts,
+            idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: bodyCanBeResent,
+            policy: pointee.policy(Int(request.pointee.farm)).pointee)
     }
 
     /// Gives back what the request still holds.

@@ -33,20 +33,27 @@ public struct RequestPolicy {
     /// `failontimeout=on`: waiting too long for an answer counts towards `fall`.
     public var failOnTimeout: Bool
     /// `failonstatus=`: bit N of the whole is status N.
-    public var failOnStatus: InlineArray<10, UInt64>
+    public let failOnStatus: InlineArray<10, UInt64>
+    /// Most farms name no status, which is one load to see.
+    private let failsOnSome: Bool
 
     public init(maxAttempts: UInt32, retrySafe: Bool, failOnTimeout: Bool, failOnStatus: InlineArray<10, UInt64>) {
         self.maxAttempts = maxAttempts
         self.retrySafe = retrySafe
         self.failOnTimeout = failOnTimeout
         self.failOnStatus = failOnStatus
+        var some = false
+        for at in failOnStatus.indices where failOnStatus[at] != 0 { some = true }
+        failsOnSome = some
     }
 
+    @inline(__always)
     public func fails(on status: UInt32) -> Bool {
-        status < 640 && failOnStatus[Int(status / 64)] >> UInt64(status % 64) & 1 != 0
+        failsOnSome && status < 640 && failOnStatus[Int(status / 64)] >> UInt64(status % 64) & 1 != 0
     }
 
     /// Whether a request whose member failed after it had been sent may go to another one.
+    @inline(__always)
     public func mayResend(idempotent: Bool, bodyCanBeResent: Bool, attempts: UInt32) -> Bool {
         retrySafe && idempotent && bodyCanBeResent && attempts < maxAttempts
     }
@@ -68,6 +75,12 @@ public struct Verdict: Equatable {
     public var retry: Bool
     /// Whether the member may be chosen again for the same request.
     public var sameMember = false
+
+    /// Of an answer that was passed on whole, the usual case.
+    @inline(__always)
+    public static func ofAnswer(_ status: UInt32, policy: UnsafePointer<RequestPolicy>) -> Verdict {
+        Verdict(charge: policy.pointee.fails(on: status) ? .failure : .success, retry: false)
+    }
 
     /// Judges an attempt by the rules of "how a request finds its member" in docs/: `attempts` includes it, and
     /// `status` is that of its answer, 0 when there was none.
@@ -93,7 +106,7 @@ public struct Verdict: Equatable {
             return Verdict(charge: policy.failOnTimeout ? .failure : .error, retry: resend)
         }
         if saw.contains([.broke, .stale]) {
-            return Verdict(charge: resend ? .nothing : .error, retry: resend, sameMember: true)
+            return Verdict(charge: .error, retry: resend, sameMember: true)
         }
         if saw.contains(.broke) {
             return Verdict(charge: .failure, retry: safely)

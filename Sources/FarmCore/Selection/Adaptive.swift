@@ -52,6 +52,6 @@ extension Farm {
     private static func failureFactor(_ row: MemberRow, _ milliseconds: UInt32) -> Float {
         let failures = farm_get64(&row.pointee.failure_ratio)
         if failures == 0 { return 1 }
-        return 1 + failurePrice * DecayingAverage(word: failures).faded(atMilliseconds: milliseconds)
+        return 1 + failurePrice * Experience.failureRatio(failures, atMilliseconds: milliseconds)
     }
 }

@@ -24,13 +24,13 @@ extension Farm {
         return moved + Double(farm_get64(&row.pointee.traffic_base)) + inflight * average
     }
 
-    /// Credits a member that becomes available with what the least used of the others has moved for its weight. Under
-    /// the row's lock.
-    public func creditTraffic(_ index: Int) {
+    /// Credits a member that becomes available with what the least used of the others has moved for its weight; of those
+    /// others that `counts` says yes to, for several may join at once. Under the row's lock.
+    public func creditTraffic(_ index: Int, among counts: (Member) -> Bool = { _ in true }) {
         guard algorithm == .traffic else { return }
         let row = members[index].row
         var least = Double.infinity
-        for at in 0..<members.count where at != index && members[at].row.state.isAvailable {
+        for at in 0..<members.count where at != index && members[at].row.state.isAvailable && counts(members[at]) {
             let other = members[at].row
             least = min(least, Self.traffic(other) / Double(max(1, farm_get32(&other.pointee.weight))))
         }

@@ -30,9 +30,9 @@ public struct DecayingAverage: Equatable {
     /// The value as it should be believed at `now`: it fades towards 0 while nothing confirms it, so that a member that
     /// once was slow is tried again.
     @inline(__always)
-    public func faded(atMilliseconds now: UInt32) -> Float {
+    public func faded(atMilliseconds now: UInt32, tau: Float = Self.tau) -> Float {
         let age = Float(Int32(bitPattern: now &- time))
-        return age <= 0 ? value : value * (Self.tau / (Self.tau + age))
+        return age <= 0 ? value : value * (tau / (tau + age))
     }
 
     /// The average with one more sample.

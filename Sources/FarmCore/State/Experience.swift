@@ -21,12 +21,22 @@ public enum Experience {
         noteOutcome(row, failed: true, milliseconds: UInt32(truncatingIfNeeded: now / 1000))
     }
 
+    /// How long a failure is remembered, in milliseconds: at one request in some seconds it must still tell.
+    static let memory: Float = 10_000
+    /// One failure among good answers is forgotten after a score of them.
+    private static let weight: Float = 1.0 / 8
+
+    /// The part of recent answers that failed, as it should be believed now.
+    @inline(__always)
+    static func failureRatio(_ word: UInt64, atMilliseconds now: UInt32) -> Float {
+        DecayingAverage(word: word).faded(atMilliseconds: now, tau: memory)
+    }
+
     /// The ratio of failures costs a healthy member one load.
     private static func noteOutcome(_ row: MemberRow, failed: Bool, milliseconds: UInt32) {
         let old = DecayingAverage(word: farm_get64(&row.pointee.failure_ratio))
         if !failed && old.value == 0 { return }
-        let weight: Float = 1.0 / 32
-        let faded = old.faded(atMilliseconds: milliseconds)
+        let faded = old.faded(atMilliseconds: milliseconds, tau: memory)
         let next = faded + ((failed ? 1 : 0) - faded) * weight
         farm_set64(
             &row.pointee.failure_ratio,

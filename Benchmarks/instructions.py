@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""User instructions per proxied request over plain ProxyPass, by callgrind on one httpd process: the difference of a run
+of 1,200 and one of 200 requests on a kept connection, after enough others to have a connection to every member. See
+README.md."""
+
+import argparse
+import csv
+import shutil
+import signal
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+import benchprofile  # noqa: E402
+from benchhttpd import (DEFAULT_MODULE, ONE_CHILD, Backend, Client, Httpd, clean_up_when_ended,  # noqa: E402
+                        end_process, table)
+
+SHORT, LONG = 200, 1200
+REQUESTS = LONG - SHORT
+# httpd calls it for an OPTIONS request and for no other: counting begins anew there. Start and warm-up differ from run to
+# run by more than the hundred thousand instructions that make a hundred for each request.
+MARK = "ap_send_http_options"
+# What the log says of the farm, for the servers with a farm and those without: more to log costs more.
+LOGS = {"member": ("FARM_MEMBER",), "member+reason": ("FARM_MEMBER", "FARM_REASON")}
+
+
+def warm_up(variant, members):
+    """Requests before the counted ones. In turn every member is met in the first round; draws at random miss a member
+    with probability e^-10 in ten times as many requests as there are members."""
+    return max(100, (2 if variant in ("byrequests", "roundrobin") else 10) * members)
+
+
+def run(options, log, variant, members, counted):
+    """(profile, connections made meanwhile) of the `counted` requests that one httpd serves after the warm-up."""
+    backend = Backend(members)
+    module = None if variant in ("plain", "byrequests") else options.module
+    httpd = Httpd(options.mpm, variant.removesuffix("+farm"), backend.urls(), module, mpm_lines=ONE_CHILD[options.mpm],
+                  logged=LOGS[log])
+    profile = httpd.root / "out" / "callgrind"
+    try:
+        httpd.start(one_process=True, seconds=240, under=[
+            "valgrind", "-q", "--tool=callgrind", "--vgdb=no", f"--zero-before={MARK}", f"--callgrind-out-file={profile}"])
+        profile.chmod(0o666)            # made by root, written by the user that httpd has become
+        client = Client(httpd.port)
+        warm = warm_up(variant, members)
+        for number in range(warm + counted):
+            if number == warm:
+                before = backend.counts()[0]
+                client.get("/", "OPTIONS")
+            if (answer := client.get("/app/hello")) != (200, b"ok\n"):
+                raise SystemExit(f"request {number} of {variant} {members} got {answer}:\n{httpd.said()}")
+        made = backend.counts()[0] - before
+        client.close()
+        end_process(httpd.process, signal.SIGINT)
+        if not profile.stat().st_size:
+            raise SystemExit(f"callgrind wrote nothing:\n{httpd.said()}")
+        return benchprofile.read(profile), made
+    finally:
+        httpd.stop()
+        backend.stop()
+        httpd.remove()
+
+
+class Result:
+    """One more request of a kind, and what it costs over plain ProxyPass."""
+
+    def __init__(self, log, variant, members, short, long):
+        self.log, self.variant, self.members = log, variant, members
+        self.profile = long[0].minus(short[0], REQUESTS)
+        self.cold = long[1] - short[1]  # connections to members made while requests were counted
+        self.plain = None
+
+    @property
+    def is_farm(self):
+        return self.variant not in ("plain", "plain+farm", "byrequests")
+
+    @property
+    def over(self):
+        return self.profile.total - self.plain.total
+
+    @property
+    def parts(self):
+        return benchprofile.parts(self.profile, MODULE_OBJECT)
+
+
+def measure(options):
+    kinds = [("plain", 1), ("plain+farm", 1)]
+    for members in options.members:
+        kinds += [(variant, members) for variant in options.variants]
+    cases = [(log, *kind) for log in options.logs for kind in kinds]
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
+        jobs = [(case, [pool.submit(run, options, *case, counted) for counted in (SHORT, LONG)]) for case in cases]
+        results = []
+        for case, runs in jobs:
+            results.append(Result(*case, *(one.result() for one in runs)))
+            print("measured", *case, file=sys.stderr, flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    plain = {result.log: result.profile for result in results if result.variant == "plain"}
+    for result in results:
+        result.plain = plain[result.log]
+    return results
+
+
+def overview(results):
+    rows = [("user instructions a request", "members", "logged", "all", "over plain", "in and for the module", "elsewhere",
+             "connections made")]
+    for result in results:
+        own = sum(result.parts.values())
+        rows.append((result.variant, result.members, result.log, result.profile.total, result.over, own, result.over - own,
+                     result.cold))
+    return rows
+
+
+def parts_table(results):
+    """What is logged makes no difference to the module."""
+    farms = [result for result in results if result.is_farm and result.log == results[0].log]
+    costs = [result.parts for result in farms]
+    rows = [("part", *(f"{result.variant} {result.members}" for result in farms))]
+    return rows + [(name, *(cost[name] for cost in costs)) for name in [*benchprofile.PARTS, "other"]
+                   if any(cost[name] >= 0.5 for cost in costs)]
+
+
+def write_csv(results, path):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["variant", "members", "logged", "what", "instructions_per_request"])
+        for result in results:
+            costs = {"all": result.profile.total, "over plain": result.over, **(result.parts if result.is_farm else {})}
+            for name, cost in costs.items():
+                writer.writerow([result.variant, result.members, result.log, name, round(cost)])
+
+
+def hot_spots(results, top=25):
+    """Markdown: where the instructions over plain ProxyPass are spent, function by function."""
+    for result in results:
+        if not result.is_farm:
+            continue
+        profile, plain = result.profile, result.plain
+        print(f"\n## {result.variant}, {result.members} members, {result.log} logged: {result.over:+,.0f} over plain\n")
+        print("Most instructions over the plain profile, exclusive:\n\n| object | function | plain | here | more |")
+        print("| --- | --- | ---: | ---: | ---: |")
+        keys = sorted(profile.alone.keys() | plain.alone.keys(), reverse=True,
+                      key=lambda key: profile.alone.get(key, 0) - plain.alone.get(key, 0))
+        for key in [*keys[:top], *(key for key in keys[:-11:-1])]:
+            here, there = profile.alone.get(key, 0), plain.alone.get(key, 0)
+            if abs(here - there) >= 1:
+                print(f"| {key[0]} | {key[1]} | {there:,.0f} | {here:,.0f} | {here - there:+,.0f} |")
+        print("\nCalls of others among themselves that cost more than in the plain profile (they overlap):\n")
+        print("| caller | callee | more instructions | calls more |\n| --- | --- | ---: | ---: |")
+        more = {call: cost - plain.calls.get(call, 0) for call, cost in profile.calls.items()
+                if MODULE_OBJECT not in (call[0][0], call[1][0]) and abs(cost - plain.calls.get(call, 0)) >= 10
+                and call[1][1] not in benchprofile.HANDED_ON}
+        for call in sorted(more, key=more.get, reverse=True)[:top * 2]:
+            times = profile.times.get(call, 0) - plain.times.get(call, 0)
+            print(f"| {call[0][0]} {call[0][1]} | {call[1][1]} | {more[call]:+,.0f} | {times:+.3g} |")
+        print("\nFunctions of the module: their own instructions, and those of others they call:\n")
+        print("| function | part | alone | others | calls to others (instructions, times) |")
+        print("| --- | --- | ---: | ---: | --- |")
+        costs = benchprofile.causes(profile, MODULE_OBJECT)
+        for name, (alone, others) in sorted(costs.items(), key=lambda item: -sum(item[1]))[:top]:
+            called = sorted(((cost, callee[1], profile.times.get((caller, callee), 0))
+                             for (caller, callee), cost in profile.calls.items()
+                             if caller == (MODULE_OBJECT, name) and callee[0] != MODULE_OBJECT
+                             and callee[1] not in benchprofile.HANDED_ON), reverse=True)[:6]
+            told = ", ".join(f"{callee} {cost:,.0f} ({times:.3g})" for cost, callee, times in called if cost >= 1)
+            print(f"| {name} | {benchprofile.PART_OF.get(name, '')} | {alone:,.0f} | {others:,.0f} | {told} |")
+
+
+MODULE_OBJECT = "mod_proxy_farm.so"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--module", type=Path, default=DEFAULT_MODULE)
+    parser.add_argument("--csv", type=Path, help="write all numbers there too")
+    parser.add_argument("--hotspots", type=Path, help="write what each function costs there, as Markdown")
+    parser.add_argument("--mpm", choices=["prefork", "event"], default="prefork")
+    parser.add_argument("--members", type=int, nargs="+", default=[4, 64, 1000], metavar="N")
+    parser.add_argument("--variants", nargs="+", default=["byrequests", "roundrobin", "adaptive"])
+    parser.add_argument("--logs", nargs="+", choices=LOGS, default=[*LOGS], help="what the log says of the farm")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    options = parser.parse_args()
+    clean_up_when_ended()
+    if not shutil.which("valgrind"):
+        parser.error("valgrind is not installed")
+    with tempfile.TemporaryDirectory(prefix="farm-bench-") as folder:
+        # The copy keeps its bytes when the module is built again meanwhile, and its name, by which profiles know it.
+        Path(folder).chmod(0o755)
+        options.module = Path(shutil.copy(options.module, Path(folder) / MODULE_OBJECT))
+        results = measure(options)
+    print(table(overview(results)))
+    print()
+    print(table(parts_table(results)))
+    if options.csv:
+        write_csv(results, options.csv)
+    if options.hotspots:
+        with open(options.hotspots, "w") as sys.stdout:
+            hot_spots(results)
+        sys.stdout = sys.__stdout__
+
+
+if __name__ == "__main__":
+    main()

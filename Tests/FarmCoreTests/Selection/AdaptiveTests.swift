@@ -1,0 +1,127 @@
+import CFarm
+import FarmTestSupport
+import Testing
+
+@testable import FarmCore
+
+@Suite struct AdaptiveTests {
+    /// A farm in virtual time: requests come at random, each stays at its member for that member's time. No queue at the
+    /// member: what a slow one does to `adaptive` is to keep its requests longer.
+    struct Simulation {
+        struct Behaviour {
+            var latency: UInt64
+            var fails = false
+        }
+
+        let test: TestFarm
+        var behaviours: [Behaviour]
+        var now: UInt64 = 1_000_000
+        private var open: [(ends: UInt64, choice: Choice, began: UInt64)] = []
+        private var numbers = Numbers(31)
+
+        init(_ behaviours: [Behaviour]) {
+            test = TestFarm(.adaptive, weights: [UInt32](repeating: 1, count: behaviours.count), seed: 8)
+            self.behaviours = behaviours
+        }
+
+        /// How many requests each member got of `count` that come every `interval` microseconds on average.
+        mutating func run(_ count: Int, every interval: UInt64) -> [Double] {
+            var seen = [Double](repeating: 0, count: behaviours.count)
+            for _ in 0..<count {
+                now += UInt64.random(in: 0...(2 * interval), using: &numbers)
+                finish()
+                guard let choice = test.choose(now: now) else { continue }
+                seen[choice.index] += 1
+                let latency = behaviours[choice.index].latency
+                let jittered = UInt64.random(in: (latency * 8 / 10)...(latency * 12 / 10), using: &numbers)
+                open.append((now + jittered, choice, now))
+            }
+            return seen.map { $0 / Double(count) }
+        }
+
+        private mutating func finish() {
+            for request in open where request.ends <= now {
+                let index = request.choice.index
+                Experience.answered(
+                    test.rows[index], latency: request.ends - request.began,
+                    isError: behaviours[index].fails, now: request.ends)
+                test.giveBack(request.choice)
+            }
+            open.removeAll { $0.ends <= now }
+        }
+    }
+
+    static let good = Simulation.Behaviour(latency: 20_000)
+
+    @Test func equalMembersShareEvenly() {
+        var simulation = Simulation([Self.good, Self.good, Self.good, Self.good])
+        let shares = simulation.run(8_000, every: 5_000)
+        #expect(shares.allSatisfy { abs($0 - 0.25) < 0.025 }, "\(shares)")
+    }
+
+    /// Idle members whose averages differ by noise, less than half as much again, are told apart by nothing.
+    @Test func noiseIsNoDifference() {
+        let test = TestFarm(.adaptive, weights: [1, 1, 1])
+        for (at, latency) in ([10_000, 12_000, 14_500] as [Float]).enumerated() {
+            test.rows[at].pointee.latency = DecayingAverage(value: latency, atMilliseconds: 1).word
+        }
+        #expect(DistributionTests.isWithin(test.sequential(12_000, now: 1_000), [1, 1, 1]))
+    }
+
+    /// Twenty times slower than the other three: of a fair share of a quarter it keeps less than a half.
+    @Test func aSlowMemberGetsClearlyLess() {
+        var simulation = Simulation([Self.good, .init(latency: 400_000), Self.good, Self.good])
+        let shares = simulation.run(8_000, every: 5_000)
+        #expect(shares[1] < 0.125, "\(shares)")
+        #expect(shares[1] > 0, "it is still tried now and then")
+    }
+
+    /// Slow once, well again: the old average fades and its share comes back.
+    @Test func aMemberThatRecoversIsUsedAgain() {
+        var simulation = Simulation([Self.good, .init(latency: 400_000), Self.good, Self.good])
+        _ = simulation.run(4_000, every: 5_000)
+        simulation.behaviours[1] = Self.good
+        _ = simulation.run(30_000, every: 5_000)
+        let shares = simulation.run(4_000, every: 5_000)
+        #expect(shares[1] > 0.2, "\(shares)")
+    }
+
+    /// A member whose application answers 500 at once is the fastest of all, and has the fewest in flight. After minutes
+    /// it must still not draw more than its share: nothing confirms what it once was, only that it fails.
+    @Test func aMemberThatFailsFastGetsLess() {
+        var simulation = Simulation([Self.good, Self.good, Self.good, Self.good])
+        _ = simulation.run(2_000, every: 5_000)
+        simulation.behaviours[2] = .init(latency: 1_000, fails: true)
+        for minute in 1...10 {
+            let shares = simulation.run(6_000, every: 10_000)
+            #expect(shares[2] < 0.2, "minute \(minute): \(shares)")
+        }
+    }
+
+    /// The same for one that has failed since it was first asked, and has no better past to be measured by.
+    @Test func aMemberThatNeverWorkedGetsLess() {
+        var simulation = Simulation([Self.good, Self.good, .init(latency: 1_000, fails: true), Self.good])
+        _ = simulation.run(1_000, every: 5_000)
+        let shares = simulation.run(8_000, every: 5_000)
+        #expect(shares[2] < 0.2, "\(shares)")
+    }
+
+    /// Requests in flight count for the weight.
+    @Test func theBusierIsDearer() {
+        let rows = Rows(weights: [1, 1, 4])
+        rows[0].pointee.inflight = 3
+        rows[1].pointee.inflight = 2
+        rows[2].pointee.inflight = 11
+        #expect(Farm.isCheaper(rows[1], than: rows[0], milliseconds: 1))
+        #expect(!Farm.isCheaper(rows[0], than: rows[1], milliseconds: 1))
+        #expect(Farm.isCheaper(rows[2], than: rows[0], milliseconds: 1))
+        #expect(!Farm.isCheaper(rows[2], than: rows[1], milliseconds: 1))
+    }
+
+    @Test func nobodyIsCheaperThanItself() {
+        let rows = Rows(weights: [3])
+        rows[0].pointee.inflight = 5
+        rows[0].pointee.latency = DecayingAverage(value: 700, atMilliseconds: 1).word
+        #expect(!Farm.isCheaper(rows[0], than: rows[0], milliseconds: 9))
+    }
+}

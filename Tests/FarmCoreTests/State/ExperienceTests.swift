@@ -1,0 +1,89 @@
+import CFarm
+import FarmTestSupport
+import Testing
+
+@testable import FarmCore
+
+@Suite struct ExperienceTests {
+    private let rows = Rows(count: 1)
+    private var row: MemberRow { rows[0] }
+    private func latency() -> Float { DecayingAverage(word: row.pointee.latency).value }
+    private func ratio() -> Float { DecayingAverage(word: row.pointee.failure_ratio).value }
+    private func counted() -> UInt64 {
+        (0..<LatencyBuckets.count).reduce(0) { $0 + farm_member_row_buckets(row)[$1] }
+    }
+
+    @Test func anAnswerIsCountedAndAveraged() {
+        Experience.answered(row, latency: 2_000, isError: false, now: 1_000_000)
+        #expect(latency() == 2_000)
+        #expect(farm_member_row_buckets(row)[LatencyBuckets.index(of: 2_000)] == 1)
+        #expect(row.pointee.failure_ratio == 0, "a healthy member's ratio is not written")
+    }
+
+    /// An error page that comes fast must not make the member look fast, however often it comes.
+    @Test func aFastErrorNeverLowersTheAverage() {
+        Experience.answered(row, latency: 50_000, isError: false, now: 1_000_000)
+        var before = latency()
+        for step: UInt64 in 1...500 {
+            Experience.answered(row, latency: step % 400, isError: true, now: 1_000_000 + step * 10_000)
+            #expect(latency() >= before)
+            before = latency()
+        }
+        #expect(counted() == 501, "its latency is a latency all the same")
+    }
+
+    @Test func aSlowErrorRaisesTheAverage() {
+        Experience.answered(row, latency: 1_000, isError: false, now: 1_000_000)
+        Experience.answered(row, latency: 1_000_000, isError: true, now: 11_000_000)
+        #expect(latency() > 400_000)
+    }
+
+    @Test func aFastAnswerLowersTheAverage() {
+        Experience.answered(row, latency: 100_000, isError: false, now: 1_000_000)
+        Experience.answered(row, latency: 1_000, isError: false, now: 11_000_000)
+        #expect(latency() < 60_000)
+    }
+
+    @Test func theRatioRisesAndFalls() {
+        var now: UInt64 = 1_000_000
+        var last: Float = 0
+        for _ in 0..<40 {
+            now += 1_000
+            Experience.failed(row, now: now)
+            #expect(ratio() >= last && ratio() > 0 && ratio() <= 1)
+            last = ratio()
+        }
+        #expect(last > 0.95)
+        for _ in 0..<40 {
+            now += 1_000
+            Experience.answered(row, latency: 500, isError: false, now: now)
+            #expect(ratio() <= last && ratio() >= 0)
+            last = ratio()
+        }
+        #expect(last < 0.01)
+        for _ in 0..<200 {
+            now += 1_000
+            Experience.answered(row, latency: 500, isError: false, now: now)
+        }
+        #expect(row.pointee.failure_ratio == 0, "a member that has recovered costs one load again")
+    }
+
+    @Test func anErrorAnswerIsAFailedOne() {
+        Experience.answered(row, latency: 500, isError: true, now: 1_000_000)
+        #expect(ratio() > 0)
+    }
+
+    /// A failure without an answer has no latency.
+    @Test func aFailureIsNoLatency() {
+        Experience.failed(row, now: 1_000_000)
+        #expect(row.pointee.latency == 0)
+        #expect(counted() == 0)
+    }
+
+    @Test(arguments: [0, 1, 63, 1 << 40, .max] as [UInt64])
+    func anyLatencyIsTaken(_ microseconds: UInt64) {
+        Experience.answered(row, latency: microseconds, isError: false, now: 1)
+        #expect(latency() >= 1 && latency().isFinite)
+        #expect(counted() == 1)
+    }
+}

@@ -1,0 +1,51 @@
+import CFarmABI
+import FarmTestSupport
+import Testing
+
+/// A life through the C functions alone: tables, a configuration, a child that serves.
+final class Abi {
+    let pool = Pool()
+    let config: Config
+    let tables: OpaquePointer
+    private(set) var engine: OpaquePointer
+
+    init(_ farms: [FarmSpec], pid: UInt32? = 1, granularity: UInt32 = FARM_LOCKS_ROW) throws {
+        config = Config(farms)
+        let tables = try #require(Abi.makeTables(config, pool, granularity))
+        self.tables = tables
+        engine = try #require(farm_on_engine_create(tables, config.pointer))
+        if let pid { #expect(farm_on_child_start(engine, pid) == 1) }
+    }
+
+    // The tables themselves live as long as their process, as the contract says.
+    deinit { farm_on_engine_destroy(engine) }
+
+    static func makeTables(_ config: Config, _ pool: Pool, _ granularity: UInt32) -> OpaquePointer? {
+        let config = config.pointer
+        let count = farm_on_lock_count(granularity, config.pointee.farm_capacity, config.pointee.member_capacity)
+        let locks = pointers(pool.locks(Int(count)))
+        var error: Int32 = 0
+        return farm_on_tables_create(config, UnsafeMutableRawPointer(pool.handle), granularity, locks, count, &error)
+    }
+
+    static func pointers(_ locks: [OpaquePointer]) -> [UnsafeMutableRawPointer?] {
+        locks.map { UnsafeMutableRawPointer($0) }
+    }
+
+    func find(_ name: String) -> UInt32 {
+        name.withCString { farm_on_find_farm(engine, $0, UInt32(name.utf8.count)) }
+    }
+
+    func chosen(farm: UInt32 = 0) -> farm_request? {
+        var request = farm_request()
+        request.farm = farm
+        request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY
+        return farm_on_choose(engine, &request, 1) == 1 ? request : nil
+    }
+
+    func status() -> [UInt8] {
+        let output = Output()
+        farm_on_status_json(engine, output.handle)
+        return output.bytes
+    }
+}

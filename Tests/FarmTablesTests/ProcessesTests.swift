@@ -1,0 +1,152 @@
+import CFarm
+import CFarmABI
+import FarmCore
+import FarmTestSupport
+import Foundation
+import Testing
+
+@testable import FarmTables
+
+/// The slots of the ledger, and what is repaired when a process has gone.
+@Suite struct ProcessesTests {
+    private let config = [farm("f", "a", "b", "c")]
+
+    @Test func everyChildHasItsOwnCells() throws {
+        let world = World(slots: 3)
+        let first = try world.child(config, pid: 11)
+        let second = try world.child(config, pid: 12)
+        let cells = (0..<3).flatMap { [first.pointee.members[$0].ledger, second.pointee.members[$0].ledger] }
+        #expect(Set(cells).count == 6)
+        #expect(Set([11, 12]).isSubset(of: (0..<3).map { world.tables.pointee.first.slot($0).pointee.pid }))
+    }
+
+    @Test func noMoreChildrenThanSlots() throws {
+        let world = World(slots: 2)
+        let specs = [farm("exhausted", "a")]
+        _ = try world.child(specs, pid: 1)
+        _ = try world.child(specs, pid: 2)
+        let third = try #require(world.configure(specs))
+        #expect(!third.start(pid: 3))
+        #expect(!third.pointee.serves)
+        #expect(third.chosen() == nil, "it serves no farm")
+        #expect(third.row(0).pointee.inflight == 0)
+        #expect(HostLog.lines(naming: "all 2 slots").contains { $0.number == 106 && $0.level == FARM_LOG_ERROR })
+        world.tables.pointee.processGone(pid: 1)
+        #expect(third.start(pid: 3))
+        #expect(third.chosen() != nil)
+    }
+
+    @Test func theParentServesNothing() throws {
+        let world = World()
+        let engine = try #require(world.configure(config))
+        #expect(engine.chosen() == nil)
+        #expect((0..<3).allSatisfy { engine.inflight($0) == 0 })
+    }
+
+    @Test func whatADeadChildHeldIsGivenBack() throws {
+        let world = World()
+        let dead = try world.child(config, pid: 11)
+        let alive = try world.child(config, pid: 12)
+        for _ in 0..<30 { _ = dead.chosen() }
+        for _ in 0..<7 { _ = alive.chosen() }
+        #expect((0..<3).reduce(0) { $0 + alive.inflight($1) } == 37)
+        world.tables.pointee.processGone(pid: 11)
+        #expect((0..<3).reduce(0) { $0 + alive.inflight($1) } == 7)
+        for at in 0..<3 { #expect(UInt32(alive.inflight(at)) == alive.pointee.members[at].ledger.pointee) }
+        #expect((0..<8).allSatisfy { world.tables.pointee.first.slot($0).pointee.pid != 11 })
+    }
+
+    @Test func aStrangerIsNobody() throws {
+        let world = World()
+        let child = try world.child(config, pid: 11)
+        _ = child.chosen()
+        world.tables.pointee.processGone(pid: 999)
+        #expect(world.ledgerTotal() == 1)
+        #expect(world.tables.pointee.first.slot(0).pointee.pid == 11)
+    }
+
+    /// A member that the configuration no longer has may still be in use by children of the old one.
+    @Test func membersThatAreRetiredAreRepairedToo() throws {
+        let world = World()
+        let old = try world.child(config, pid: 11)
+        for _ in 0..<9 { _ = old.chosen() }
+        _ = try world.child([farm("f", "z")], pid: 12)
+        world.tables.pointee.processGone(pid: 11)
+        #expect((0..<3).allSatisfy { old.inflight($0) == 0 })
+        #expect(world.ledgerTotal() == 0)
+    }
+
+    /// A process that is really dead: nobody told the parent, it finds out.
+    @Test func theSweepFindsTheDead() throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/true")
+        try process.run()
+        process.waitUntilExit()
+        let world = World()
+        let dead = try world.child(config, pid: UInt32(process.processIdentifier))
+        let alive = try world.child(config, pid: UInt32(ProcessInfo.processInfo.processIdentifier))
+        for _ in 0..<5 { _ = dead.chosen() }
+        for _ in 0..<4 { _ = alive.chosen() }
+        world.tables.pointee.sweep()
+        #expect((0..<3).reduce(0) { $0 + alive.inflight($1) } == 4)
+        #expect(world.ledgerTotal() == 4)
+        let pids = (0..<8).map { world.tables.pointee.first.slot($0).pointee.pid }.filter { $0 != 0 }
+        #expect(pids == [UInt32(ProcessInfo.processInfo.processIdentifier)])
+    }
+
+    /// A child that was killed between the two writes of a place left the row too low (its cell was taken off too), one
+    /// whose cell was lost left it too high. Both are seen against the cells and taken off.
+    @Test(arguments: [-1, 1, 5] as [Int32]) func driftIsTakenOff(_ drift: Int32) throws {
+        let world = World()
+        _ = try world.child(config, pid: 11)
+        let alive = try world.child(config, pid: 12)
+        for _ in 0..<3 { _ = alive.chosen() }
+        alive.row(1).pointee.inflight &+= UInt32(bitPattern: drift)
+        world.tables.pointee.processGone(pid: 11)
+        for at in 0..<3 { #expect(UInt32(bitPattern: alive.inflight(at)) == alive.pointee.members[at].ledger.pointee) }
+    }
+
+    /// What an earlier repair got wrong is mended though nobody dies.
+    @Test(arguments: [-2, 3] as [Int32]) func theSweepTakesDriftOff(_ drift: Int32) throws {
+        let world = World()
+        let alive = try world.child(config, pid: UInt32(ProcessInfo.processInfo.processIdentifier))
+        for _ in 0..<3 { _ = alive.chosen() }
+        alive.row(2).pointee.inflight &+= UInt32(bitPattern: drift)
+        world.tables.pointee.sweep()
+        for at in 0..<3 { #expect(UInt32(bitPattern: alive.inflight(at)) == alive.pointee.members[at].ledger.pointee) }
+    }
+
+    /// No process has the number 0: it is the mark of a free slot.
+    @Test func zeroIsNoProcess() throws {
+        let world = World()
+        let child = try #require(world.configure(config))
+        #expect(!child.start(pid: 0))
+        #expect(child.chosen() == nil)
+    }
+
+    @Test func aChildsSlotSaysWhatItKnows() throws {
+        let world = World()
+        _ = try world.child(config, pid: 11)
+        _ = try world.child(config, pid: 12)
+        #expect((0..<2).map { world.tables.pointee.first.slot($0).pointee.config_generation } == [1, 2])
+        #expect(world.tables.pointee.oldestGenerationInUse() == 1)
+        world.tables.pointee.processGone(pid: 11)
+        #expect(world.tables.pointee.oldestGenerationInUse() == 2)
+        world.tables.pointee.processGone(pid: 12)
+        #expect(world.tables.pointee.oldestGenerationInUse() == world.generation)
+    }
+
+    /// Children that start at the same time: every one has a slot, none shares.
+    @Test func claimsAreExact() throws {
+        let world = World(slots: 64)
+        let engines = try (0..<65).map { _ in try #require(world.configure(config)) }
+        let shared = Shared(engines)
+        onThreads(8) { number in
+            for at in number * 8..<number * 8 + 8 { _ = shared.value[at].start(pid: UInt32(at + 1)) }
+        }
+        let pids = (0..<64).map { world.tables.pointee.first.slot($0).pointee.pid }
+        #expect(Set(pids) == Set(1...64))
+        #expect(Set(engines.prefix(64).map { $0.pointee.members[0].ledger }).count == 64)
+        #expect(!engines[64].start(pid: 65))
+    }
+}

@@ -1,0 +1,74 @@
+import CFarmABI
+import Foundation
+
+// The services that the shim gives to Swift (farm_abi.h), given by the tests: the log is kept, the clocks are real, the
+// seed is always the same.
+
+/// What was logged. Tests run at the same time, so each looks for lines that name its own farm or member.
+public enum HostLog {
+    public struct Line: Sendable {
+        public let level: UInt32
+        public let number: UInt32
+        public let text: String
+    }
+
+    private static let lock = NSLock()
+    nonisolated(unsafe) private static var kept: [Line] = []
+
+    fileprivate static func keep(_ line: Line) { lock.withLock { kept.append(line) } }
+
+    public static func lines(naming name: String) -> [Line] {
+        lock.withLock { kept.filter { $0.text.contains(name) } }
+    }
+}
+
+/// Collects what farm_host_write is given. Hand its `handle` on as `out`.
+public final class Output {
+    public private(set) var bytes: [UInt8] = []
+    public init() {}
+    public var handle: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+    fileprivate func append(_ piece: UnsafeRawBufferPointer) { bytes.append(contentsOf: piece) }
+}
+
+@c public func farm_host_log(_ level: UInt32, _ number: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt32) {
+    let text = String(decoding: UnsafeRawBufferPointer(start: text, count: Int(length)), as: UTF8.self)
+    HostLog.keep(HostLog.Line(level: level, number: number, text: text))
+}
+
+/// The monotonic clock of the test that sets it, so that time is an argument there too; the real one for all others.
+public enum HostClock {
+    @TaskLocal public static var now: UInt64?
+}
+
+@c public func farm_host_clock() -> UInt64 { HostClock.now ?? DispatchTime.now().uptimeNanoseconds / 1000 }
+
+@c public func farm_host_wall_clock() -> UInt64 { UInt64(Date().timeIntervalSince1970 * 1_000_000) }
+
+@c public func farm_host_seed() -> UInt64 { 0x5EED }
+
+@c public func farm_host_number(_ value: Double, _ into: UnsafeMutablePointer<CChar>?) -> UInt32 {
+    copy("\(value)", to: into)
+}
+
+@c public func farm_host_time(_ wallClock: UInt64, _ into: UnsafeMutablePointer<CChar>?) -> UInt32 {
+    let date = Date(timeIntervalSince1970: Double(wallClock / 1_000_000))
+    return copy(date.formatted(.iso8601), to: into)
+}
+
+@c public func farm_host_process_lives(_ pid: UInt32) -> Int32 {
+    kill(pid_t(bitPattern: pid), 0) == 0 || errno != ESRCH ? 1 : 0
+}
+
+@c public func farm_host_pause(_ microseconds: UInt32) { usleep(microseconds) }
+
+@c public func farm_host_write(_ out: UnsafeMutableRawPointer?, _ text: UnsafePointer<CChar>?, _ length: UInt32) {
+    guard let out else { return }
+    Unmanaged<Output>.fromOpaque(out).takeUnretainedValue()
+        .append(UnsafeRawBufferPointer(start: text, count: Int(length)))
+}
+
+private func copy(_ text: String, to into: UnsafeMutablePointer<CChar>?) -> UInt32 {
+    let units = text.utf8.prefix(32)
+    for (at, unit) in units.enumerated() { into?[at] = CChar(bitPattern: unit) }
+    return UInt32(units.count)
+}

@@ -1,0 +1,5 @@
+import FarmCore
+
+// Enums without payload are arguments of parameterised tests, which want them Sendable; the module itself never does.
+extension Algorithm: @unchecked Sendable {}
+extension Admin: @unchecked Sendable {}
