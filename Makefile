@@ -68,13 +68,15 @@ check: module
 	@scripts/check-laws $(MODULE)
 
 bench: module
-	@scripts/ensure-packages valgrind wrk
+	@scripts/ensure-packages valgrind
 	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module
 	install -D -m 644 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_proxy_farm.so"
-	install -D -m 644 apache-conf/proxy_farm.load "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.load"
+	install -d "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available"
+	sed "s#@MODULES@#$$($(APXS) -q LIBEXECDIR)#" apache-conf/proxy_farm.load \
+	    > "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.load"
 	install -D -m 644 apache-conf/proxy_farm.conf "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.conf"
 	@echo "Now: a2enmod proxy_farm proxy_http && apachectl configtest"
 

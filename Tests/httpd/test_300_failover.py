@@ -199,6 +199,24 @@ def test_300_10_all_refuse(httpd):
     assert {n: r["requests"] for n, r in httpd.rows().items()} == before
 
 
+@pytest.mark.parametrize("failure", ["closes after the request", "resets after the request", "closes after the header"])
+def test_300_12_pooled_connections_do_not_use_up_the_attempts(httpd, failure):
+    """SPEC 2: "the request goes to *another* available member, at most `maxattempts` in all (3)": with two bad members
+    and one good one the third attempt is the good one's, also when the bad ones fail on connections used before."""
+    bad, worse, good = httpd.three("bad", "worse", "good")
+    httpd.farm((bad, "weight=1000"), (worse, "weight=1000"), good, "FarmAlgorithm roundrobin", "FarmSet fall=1000000")
+    httpd.conf.one_process()
+    httpd.log.expect_broken()
+    httpd.start()
+    for n in range(8):
+        assert httpd.get(f"/app/warm{n}").status == 200
+    for member in (bad, worse):
+        member.always(FAILURES[failure])
+    for n in range(3):
+        response = httpd.get(f"/app/{n}")
+        assert (response.status, response.member) == (200, "good")
+
+
 @pytest.mark.both_mpms
 def test_300_11_fails_over_while_members_come_and_go(httpd):
     """SPEC 2: "The client sees no error", whatever the moment at which a member goes away."""

@@ -5,7 +5,8 @@ import hashlib
 import json
 import struct
 
-from farmhttpd.members import Member, Request, read_head, stage
+from farmhttpd.members import Member, stage
+from farmhttpd.wire import Request, read_head
 
 FCGI_BEGIN, FCGI_END, FCGI_PARAMS, FCGI_STDIN, FCGI_STDOUT = 1, 3, 4, 5, 6
 FCGI_KEEP_CONN = 1
