@@ -68,7 +68,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
         if bytesOut != 0 { _ = farm_add64(&open.row.pointee.bytes_out, bytesOut) }
         charge(request, open, verdict.charge, answered: saw.contains(.answer) || saw.contains(.held))
         close(request, open)
-        if verdict.sameMember, let tried = farm_request_tried(request), request.pointee.attempts > 0 {
+        if verdict.sameMember, let tried = farm_request_tried(request), request.pointee.attempts > 0,
+            request.pointee.attempts <= UInt32(FARM_MOST_ATTEMPTS)
+        {
             tried[Int(request.pointee.attempts) - 1] = FARM_NONE
         }
         return verdict.retry

@@ -1,6 +1,7 @@
 """The module loads, in any order and company, and leaves a server that does not use it alone."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -54,7 +55,7 @@ def test_001_04_module_loaded_before_mod_proxy(httpd):
         assert httpd.get("/app/x").member == "a"
     else:
         # A refusal is right only when it says what to load first, or names the symbol that mod_proxy brings.
-        assert "mod_proxy" in said or "undefined symbol: " in said and "proxy_" in said.split("undefined symbol: ")[1], said
+        assert "mod_proxy" in said or re.search(r"undefined symbol: \w*proxy_", said), said
 
 
 def test_001_05_farm_without_members_warns(httpd):

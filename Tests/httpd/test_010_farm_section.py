@@ -124,7 +124,7 @@ def test_010_10_longest_and_oddest_right_names(httpd):
 
 def test_010_11_words_without_regard_to_case(httpd):
     """What an httpd administrator expects: directive names have no case; times take httpd's units."""
-    check_accepted(httpd, f"<farm app>\nfarmmember http://127.0.0.1:1\nFARMSET retry=500ms\nFarmSet retry=5min\n</farm>")
+    check_accepted(httpd, "<farm app>\nfarmmember http://127.0.0.1:1\nFARMSET retry=500ms\nFarmSet retry=5min\n</farm>")
 
 
 def test_010_12_inside_if_sections(httpd):

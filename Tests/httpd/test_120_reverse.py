@@ -179,11 +179,12 @@ def test_120_14_several_and_broken_values(httpd):
     members, public = front(httpd)
     httpd.start()
     for value in ("", "http://", "http:///", "://", "http://[::1", "http://%", "x" * 4000, members[0].url,
-                  f"{members[0].url}?q", f"{members[0].url}#f", "0; url=", "; url=", "url=", "5; url='http://", "\xff\xfe"):
+                  f"{members[0].url}?q", f"{members[0].url}#f", "0; url=", "; url=", "url=",
+                  "5; url='http://", "\xff\xfe"):
         for header in (*HEADERS, "Refresh"):
             assert answered(httpd, members, (header, value)).status == 200, (header, value)
-    response = answered(httpd, members, ("Content-Location", f"{members[0].url}/one"), ("Location", f"{members[1].url}/two"),
-                        ("Refresh", f"1; url={members[2].url}/three"))
+    response = answered(httpd, members, ("Content-Location", f"{members[0].url}/one"),
+                        ("Location", f"{members[1].url}/two"), ("Refresh", f"1; url={members[2].url}/three"))
     assert [response.get(h) for h in ("Content-Location", "Location", "Refresh")] == \
         [f"{public}one", f"{public}two", f"1; url={public}three"]
 

@@ -85,7 +85,8 @@ def test_130_06_timeouts_do_not_leak(httpd):
     a = httpd.member("a")
     httpd.conf.farm("app", a, "FarmSet maxattempts=1 fall=1000")
     # Different paths, since mod_proxy itself takes only the first parameters of several lines for one URL.
-    httpd.conf.proxy("/fast/", "http://app/f/", "timeout=1").proxy("/slow/", "http://app/s/", "timeout=28").one_process()
+    httpd.conf.proxy("/fast/", "http://app/f/", "timeout=1").proxy("/slow/", "http://app/s/", "timeout=28")
+    httpd.conf.one_process()
     httpd.log.expect_broken()
     httpd.start()
     for mount in ("/slow/", "/fast/", "/slow/"):

@@ -47,7 +47,8 @@ def test_150_01_request_line_that_names_a_farm(httpd, line, forward):
 
 @pytest.mark.parametrize("line", NAMING_A_FARM, ids=lambda line: line.split(b"\r")[0].decode())
 def test_150_02_beside_a_reverse_proxy(httpd, line):
-    """Issue 2: "an absolute or `unix:` URI in the request line that names a farm (must not let a client choose one)"."""
+    """Issue 2: "an absolute or `unix:` URI in the request line that names a farm (must not let a client choose
+    one)"."""
     a, b = httpd.three("a", "b")
     httpd.conf.load("proxy_connect").farm("app", a)
     httpd.conf.proxy(httpd.conf.status_location, "!").proxy("/", f"{b.url}/").add("ProxyRequests Off")
@@ -72,8 +73,8 @@ def test_150_03_reverse_and_forward_together(httpd, forward):
     assert httpd.get("/app/y").member == "a"
 
 
-@pytest.mark.parametrize("path", ["?unix:/x|http://other/", "?unix:{}|http://other/".format("A" * 5000), "unix:/x%7Chttp://o/",
-                                  "x?http://app/", "@other/", ":8080/"])
+@pytest.mark.parametrize("path", ["?unix:/x|http://other/", f"?unix:{'A' * 5000}|http://other/",
+                                  "unix:/x%7Chttp://o/", "x?http://app/", "@other/", ":8080/"])
 def test_150_04_mapped_paths_stay_in_the_farm(httpd, path):
     """Issue 2: "must not let a client choose": what follows the farm's name in the mapped URL is only a path."""
     a = httpd.member("a")

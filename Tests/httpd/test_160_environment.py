@@ -97,7 +97,8 @@ def test_160_05_other_requests(httpd):
 def test_160_06_for_expressions(httpd):
     """SPEC 9: "for logs (`%{FARM_MEMBER}e`) and expressions"."""
     httpd.farm(httpd.member("a"))
-    httpd.conf.add('Header set X-Farm "expr=%{reqenv:FARM_NAME}/%{reqenv:FARM_MEMBER}"', 'Header set X-Env "%{FARM_URL}e"')
+    httpd.conf.add('Header set X-Farm "expr=%{reqenv:FARM_NAME}/%{reqenv:FARM_MEMBER}"',
+                   'Header set X-Env "%{FARM_URL}e"')
     httpd.start()
     response = httpd.get("/app/x")
     assert response.get("X-Farm") == "app/a"

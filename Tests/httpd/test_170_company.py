@@ -10,15 +10,22 @@ from farmhttpd.members import answer
 from test_300_failover import bad_and_good
 
 
+def including(httpd):
+    httpd.conf.load("include")
+    httpd.conf.add(f'<Directory "{httpd.root}/htdocs">', "Options +Includes", "SetOutputFilter INCLUDES",
+                   "</Directory>")
+
+
 def test_170_01_subrequests(httpd):
     """SPEC 2: "mod_proxy maps the request first": a page may include several answers of a farm."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, b, "FarmAlgorithm roundrobin")
-    httpd.conf.load("include").one_process()
-    httpd.conf.add(f'<Directory "{httpd.root}/htdocs">', "Options +Includes", "SetOutputFilter INCLUDES", "</Directory>")
+    httpd.conf.one_process()
+    including(httpd)
     for member in (a, b):
         member.always(answer(body=b"[" + member.name.encode() + b"]"))
-    (httpd.root / "htdocs" / "page.shtml").write_text('<!--#include virtual="/app/1" --><!--#include virtual="/app/2" -->')
+    page = httpd.root / "htdocs" / "page.shtml"
+    page.write_text('<!--#include virtual="/app/1" --><!--#include virtual="/app/2" -->')
     httpd.start()
     for _ in range(3):
         assert sorted(httpd.get("/page.shtml").body.decode()) == sorted("[a][b]")
@@ -29,8 +36,7 @@ def test_170_01_subrequests(httpd):
 def test_170_02_subrequest_that_fails_over(httpd):
     """SPEC 2: "The client sees no error", neither inside of a page."""
     bad, good = bad_and_good(httpd)
-    httpd.conf.load("include")
-    httpd.conf.add(f'<Directory "{httpd.root}/htdocs">', "Options +Includes", "SetOutputFilter INCLUDES", "</Directory>")
+    including(httpd)
     (httpd.root / "htdocs" / "page.shtml").write_text('<p><!--#include virtual="/app/1" --></p>')
     bad.always(members.half_header)
     good.always(answer(body=b"good"))
@@ -73,7 +79,8 @@ def test_170_05_server_status_and_balancer_manager(httpd):
     a, b = httpd.three("a", "b")
     httpd.conf.load("status", *BALANCER_MODULES)
     httpd.farm(a, b)
-    httpd.conf.add("ExtendedStatus On", "ProxyStatus On", '<Location "/server-status">', "SetHandler server-status", "</Location>",
+    httpd.conf.add("ExtendedStatus On", "ProxyStatus On",
+                   '<Location "/server-status">', "SetHandler server-status", "</Location>",
                    '<Location "/manager">', "SetHandler balancer-manager", "</Location>",
                    '<Proxy "balancer://bal">', f"BalancerMember {a.url}", "</Proxy>")
     httpd.conf.proxy("/bal/", "balancer://bal/")

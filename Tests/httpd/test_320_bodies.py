@@ -37,7 +37,8 @@ def test_320_01_post_to_a_member_that_refuses(httpd, size, chunked):
     assert good.bodies == [body]
 
 
-@pytest.mark.parametrize("failure", [members.close_after_request, members.reset_after_request, members.half_status_line],
+@pytest.mark.parametrize("failure", [members.close_after_request, members.reset_after_request,
+                                     members.half_status_line],
                          ids=["close", "reset", "half"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [0, 1, 8 * KIB, 16 * KIB, 16 * KIB + 1, 64 * KIB - 1, 64 * KIB])
@@ -160,6 +161,7 @@ def test_320_09_answer_before_the_body_is_read(httpd):
     httpd.log.expect_broken()
     httpd.start()
     for member in (a, b):
-        member.always(members.sending(b"HTTP/1.1 413 Too much\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", after="head"))
+        member.always(members.sending(b"HTTP/1.1 413 Too much\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                                      after="head"))
     assert httpd.get("/app/x", method="POST", body=b"x" * 10).status == 413
     assert a.count + b.count == 1

@@ -14,8 +14,8 @@ MODULE_KEYS = ["version", "built", "mpm", "generation", "locks", "started"]
 FARM_KEYS = ["name", "algorithm", "admin", "condition", "available", "requests", "failovers", "redirected", "forwarded",
              "members"]
 MEMBER_KEYS = ["name", "url", "admin", "admin_by", "admin_reason", "admin_since", "admin_until", "health", "health_by",
-               "fresh", "available", "tier", "weight", "load", "inflight", "requests", "errors", "bytes_in", "bytes_out",
-               "latency_ms", "metrics", "update_age_s"]
+               "fresh", "available", "tier", "weight", "load", "inflight", "requests", "errors", "bytes_in",
+               "bytes_out", "latency_ms", "metrics", "update_age_s"]
 COOKIE_KEYS = ["accepted", "bad_mac", "expired", "malformed", "unknown_key", "unknown_target", "other_client"]
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -59,8 +59,9 @@ def test_400_02_types_and_unknowns(httpd):
     assert (farm["algorithm"], farm["admin"], farm["condition"], farm["available"]) == ("busyness", "on", "ok", 1)
     assert [farm[k] for k in ("requests", "failovers", "redirected", "forwarded")] == [0, 0, 0, 0]
     first, second = farm["members"]
-    expected = {"name": "b", "url": b.url, "admin": "drain", "admin_by": None, "admin_reason": None, "admin_until": None,
-                "health": "up", "health_by": None, "fresh": "in", "available": False, "tier": 2, "weight": 3,
+    expected = {"name": "b", "url": b.url, "admin": "drain", "admin_by": None, "admin_reason": None,
+                "admin_until": None, "health": "up", "health_by": None, "fresh": "in", "available": False,
+                "tier": 2, "weight": 3,
                 "load": None, "inflight": 0, "requests": 0, "errors": 0, "bytes_in": 0, "bytes_out": 0,
                 "latency_ms": {"ewma": None, "p50": None, "p99": None}, "metrics": {}, "update_age_s": None}
     differing = {k: second[k] for k, v in expected.items() if second[k] != v and k not in ("admin_by", "health_by")}
@@ -89,7 +90,8 @@ def test_400_03_counts(httpd):
 
 
 def test_400_04_forms_of_the_question(httpd):
-    """SPEC 8: "`?format=json` (application/json)"; "An unknown format: 400"; issue 2: "without a format, JSON for now"."""
+    """SPEC 8: "`?format=json` (application/json)"; "An unknown format: 400"; issue 2: "without a format, JSON for
+    now"."""
     httpd.farm(httpd.member("a"))
     httpd.start()
     for query in ("", "?format=json", "?other=1&format=json"):
@@ -196,7 +198,8 @@ def test_400_11_full_stop_forgets(httpd):
 
 
 def test_400_12_start_after_a_murder(httpd):
-    """What an httpd administrator expects: after kill -9 of the whole server, the next start comes up and counts anew."""
+    """What an httpd administrator expects: after kill -9 of the whole server, the next start comes up and counts
+    anew."""
     import os
     a = httpd.member("a")
     httpd.farm(a)

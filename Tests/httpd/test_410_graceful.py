@@ -62,7 +62,8 @@ def test_410_03_two_farms_keep_apart(httpd):
     ask(httpd, 5, "/one/x")
     two = httpd.rows("two")
     assert (two["a"]["requests"], two["b"]["requests"]) == (0, 0)
-    httpd.conf.farms = {"two": httpd.conf.farms["two"], "three": httpd.conf.farms["one"], "one": httpd.conf.farms["one"]}
+    one, two = httpd.conf.farms["one"], httpd.conf.farms["two"]
+    httpd.conf.farms = {"two": two, "three": one, "one": one}
     httpd.graceful()
     assert {name: httpd.rows(name)["a"]["requests"] for name in ("one", "two", "three")} == \
         {"one": 5, "two": 0, "three": 0}

@@ -50,10 +50,13 @@ REQUESTS = {
     "half a request": b"GET /app/x HTTP/1.1\r\nHo",
     "cookies of all sorts": b"GET /app/x HTTP/1.1\r\nHost: x\r\nCookie: farm=v1.k.e30.x; farm=; =; ;;; farm\r\nCookie: "
                             + b"farm=" + b"A" * 4000 + b"\r\n\r\n",
-    "connection names headers": b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: Host, Via, X-Forwarded-For, close\r\n\r\n",
-    "forwarding loop": b"GET /app/x HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\nVia: " + b"1.1 x, " * 500 + b"1.1 x\r\n\r\n",
+    "connection names headers": b"GET /app/x HTTP/1.1\r\nHost: x\r\n"
+                                b"Connection: Host, Via, X-Forwarded-For, close\r\n\r\n",
+    "forwarding loop": b"GET /app/x HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\nVia: " + b"1.1 x, " * 500
+                       + b"1.1 x\r\n\r\n",
     "upgrade to nothing": b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: \r\n\r\n",
-    "upgrade to anything": b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket, h2c, x/9\r\n\r\n",
+    "upgrade to anything": b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                           b"Upgrade: websocket, h2c, x/9\r\n\r\n",
     "range of nonsense": b"GET /app/x HTTP/1.1\r\nHost: x\r\nRange: bytes=9-1,,-\r\n\r\n",
     "expect nonsense": b"POST /app/x HTTP/1.1\r\nHost: x\r\nExpect: a miracle\r\nContent-Length: 1\r\n\r\nx",
     "length negative": b"POST /app/x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
@@ -61,7 +64,8 @@ REQUESTS = {
     "length and chunked": b"POST /app/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
                           b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n",
     "chunk of 16 digits": b"POST /app/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
-    "chunk extension endless": b"POST /app/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + LONG + b"\r\nx\r\n",
+    "chunk extension endless": b"POST /app/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + LONG
+                               + b"\r\nx\r\n",
     "trailer endless": b"POST /app/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
                        + b"T: t\r\n" * 200 + b"\r\n",
     "TRACE": b"TRACE /app/x HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -63,8 +63,10 @@ ANSWERS = {
     "cookies of all sorts": OK + b"Set-Cookie: \r\nSet-Cookie: ;;;=\r\nSet-Cookie: a=b; Domain=; Path=\r\nSet-Cookie: "
                             + LONG + b"\r\nContent-Length: 0\r\n\r\n",
     "refresh odd": OK + b"Refresh: ;url=;url='\"\r\nRefresh: 99999999999; URL\r\nContent-Length: 0\r\n\r\n",
-    "load report odd": OK + b"Endpoint-Load-Metrics: JSON {{{{\r\nEndpoint-Load-Metrics: \xff=nan,\r\nContent-Length: 0\r\n\r\n",
-    "connection names everything": OK + b"Connection: Content-Length, Set-Cookie, X, close, ,\r\nContent-Length: 0\r\n\r\n",
+    "load report odd": OK + b"Endpoint-Load-Metrics: JSON {{{{\r\nEndpoint-Load-Metrics: \xff=nan,\r\n"
+                       b"Content-Length: 0\r\n\r\n",
+    "connection names everything": OK + b"Connection: Content-Length, Set-Cookie, X, close, ,\r\n"
+                                   b"Content-Length: 0\r\n\r\n",
     "content type odd": OK + b"Content-Type: \xff/;charset=\"\r\nContent-Length: 0\r\n\r\n",
     "trailers": OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: t\r\n" + b"U: " + LONG + b"\r\n\r\n",
 }

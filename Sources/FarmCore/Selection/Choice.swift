@@ -54,7 +54,12 @@ extension Farm {
     private func lastLook(_ wish: Wish, random: RandomSource) -> Choice? {
         guard members.count > 0 else { return nil }
         let start = Int(RandomSource.below(UInt32(members.count), from: random.next()))
-        for tier in 0..<UInt32(View.tiers) {
+        // The tiers that have an available member, one bit each: most farms have one.
+        var tiers: UInt32 = 0
+        for member in members where member.row.state.isAvailable {
+            tiers |= 1 << (farm_get32(&member.row.pointee.tier) & 15)
+        }
+        for tier in 0..<UInt32(View.tiers) where tiers >> tier & 1 != 0 {
             for step in 0..<members.count {
                 let index = (start + step) % members.count
                 guard farm_get32(&members[index].row.pointee.tier) == tier, admit(UInt32(index), wish) else { continue }

@@ -52,7 +52,9 @@ public struct Farm {
     @inline(__always)
     func view(now: UInt64) -> UnsafeMutablePointer<View> {
         let view = views + Int(farm_read32(current) & 1)
-        if view.pointee.generation == farm_read64(&row.pointee.generation) && now < farm_get64(&view.pointee.deadline) {
+        if farm_read64(&view.pointee.generation) == farm_read64(&row.pointee.generation)
+            && now < farm_get64(&view.pointee.deadline)
+        {
             return view
         }
         return renewedView(now: now)

@@ -78,7 +78,8 @@ extension UnsafeMutablePointer where Pointee == View {
         _ members: UnsafeBufferPointer<Member>, algorithm: Algorithm, generation: UInt64, now: UInt64,
         scratch: ViewScratch
     ) {
-        pointee.generation = generation
+        // A delayed thread that still reads this view sees that it is none, and takes the other.
+        farm_publish64(&pointee.generation, UInt64.max)
         pointee.deadline = UInt64.max
         pointee.due = View.noMember
         pointee.available = 0
@@ -117,6 +118,7 @@ extension UnsafeMutablePointer where Pointee == View {
         }
         pointee.available = UInt32(filled)
         noteTrials(members, now: now)
+        farm_publish64(&pointee.generation, generation)
     }
 
     /// Members that are down: one whose trial may begin now, and when the next one may.

@@ -9,8 +9,12 @@ public enum Experience {
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
         let old = DecayingAverage(word: farm_get64(&row.pointee.latency))
         let sample = Float(max(1, latency))
-        if !isError || (sample > old.value && !old.isEmpty) {
+        if !isError {
             farm_set64(&row.pointee.latency, old.adding(sample, atMilliseconds: milliseconds).word)
+        } else if !old.isEmpty {
+            // Dated now, so that it does not fade while nothing but errors come.
+            let next = sample > old.value ? old.adding(sample, atMilliseconds: milliseconds).value : old.value
+            farm_set64(&row.pointee.latency, DecayingAverage(value: next, atMilliseconds: milliseconds).word)
         }
         _ = farm_add64(farm_member_row_buckets(row) + LatencyBuckets.index(of: latency), 1)
         noteOutcome(row, failed: isError, milliseconds: milliseconds)

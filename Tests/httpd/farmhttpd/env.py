@@ -13,7 +13,7 @@ from farmhttpd import client, wait
 from farmhttpd.conf import Conf
 from farmhttpd.log import ErrorLog
 from farmhttpd.members import Member
-from farmhttpd.ports import free_port
+from farmhttpd.ports import bound_socket
 
 APACHE = os.environ.get("FARM_APACHE", "/usr/sbin/apache2")
 MODULES_DIR = Path(os.environ.get("FARM_MODULES_DIR", "/usr/lib/apache2/modules"))
@@ -30,7 +30,9 @@ class Httpd:
         self.root.chmod(0o755)
         for name in ("run", "logs", "htdocs"):
             (self.root / name).mkdir(mode=0o755)
-        self.port = free_port()
+        # Kept open, so that nobody else gets the port before httpd listens to it or between two starts.
+        self.port_holder = bound_socket()
+        self.port = self.port_holder.getsockname()[1]
         self.conf = Conf(self.root, self.port, mpm, farm_module, MODULES_DIR)
         self.log = ErrorLog(self.root / "logs" / "error.log")
         self.mpm = mpm
@@ -179,6 +181,7 @@ class Httpd:
             self._end_by_force()
         for member in self.members:
             member.stop()
+        self.port_holder.close()
         if not KEEP:
             shutil.rmtree(self.root, ignore_errors=True)
 

@@ -8,11 +8,13 @@ SERIOUS = {"warn", "error", "crit", "alert", "emerg"}
 
 # What mod_proxy itself says about a member that cannot be reached or does not answer as it should.
 REFUSED = r"AH00957|AH01114|AH02454|AH00898|AH02433"
-BROKEN = (r"AH01102|AH00898|AH01110|AH01106|AH01107|AH01109|AH01105|AH10124|AH01084|AH01097|AH02609|AH02610|AH10404|AH10414|"
+BROKEN = (r"AH01102|AH00898|AH01110|AH01106|AH01107|AH01109|AH01105|AH10124|AH01084|AH01097|AH02609|"
+          r"AH02610|AH10404|AH10414|"
           r"AH01086|AH01104|AH01108|AH01095|AH01099|AH10153|AH10413")
 # What httpd says of itself in any of these tests: prefork with a single child, mod_ssl, event closing connections
 # while it stops.
-HTTPD_ITSELF = r"AH00161: server reached MaxRequestWorkers|AH03092: process_lingering_close|AH01873: Init: Session Cache"
+HTTPD_ITSELF = (r"AH00161: server reached MaxRequestWorkers|AH03092: process_lingering_close|"
+                r"AH01873: Init: Session Cache")
 OURS = r"\[proxy_farm:(warn|error)\]"
 
 

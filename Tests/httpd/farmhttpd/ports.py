@@ -16,8 +16,3 @@ def bound_socket():
             return sock
         except OSError:
             sock.close()
-
-
-def free_port():
-    with bound_socket() as sock:
-        return sock.getsockname()[1]
