@@ -68,10 +68,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
         if bytesOut != 0 { _ = farm_add64(&open.row.pointee.bytes_out, bytesOut) }
         charge(request, open, verdict.charge, answered: saw.contains(.answer) || saw.contains(.held))
         close(request, open)
-        if verdict.sameMember, let tried = farm_request_tried(request), request.pointee.attempts > 0,
-            request.pointee.attempts <= UInt32(FARM_MOST_ATTEMPTS)
-        {
-            tried[Int(request.pointee.attempts) - 1] = FARM_NONE
+        if verdict.afresh {
+            request.pointee.flags |= FARM_REQUEST_AFRESH
+            if request.pointee.attempts > 0 { request.pointee.attempts -= 1 }
         }
         return verdict.retry
     }
@@ -83,6 +82,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
         .of(
             saw, status: request.pointee.status, attempts: request.pointee.attempts,
             idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: bodyCanBeResent,
+            wasStaleBefore: request.pointee.flags & FARM_REQUEST_AFRESH != 0,
             policy: pointee.policy(Int(request.pointee.farm)).pointee)
     }
 

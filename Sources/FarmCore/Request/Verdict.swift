@@ -73,8 +73,9 @@ public struct Verdict: Equatable {
 
     public var charge: Charge
     public var retry: Bool
-    /// Whether the member may be chosen again for the same request.
-    public var sameMember = false
+    /// Whether the attempt is as if it had not been: it counts against no limit, and its member may be chosen again. Once
+    /// for a request.
+    public var afresh = false
 
     /// Of an answer that was passed on whole, the usual case.
     @inline(__always)
@@ -86,7 +87,7 @@ public struct Verdict: Equatable {
     /// `status` is that of its answer, 0 when there was none.
     public static func of(
         _ saw: Evidence, status: UInt32, attempts: UInt32, idempotent: Bool, bodyCanBeResent: Bool,
-        policy: RequestPolicy
+        wasStaleBefore: Bool = false, policy: RequestPolicy
     ) -> Verdict {
         let again = attempts < policy.maxAttempts
         let resend = policy.mayResend(idempotent: idempotent, bodyCanBeResent: bodyCanBeResent, attempts: attempts)
@@ -106,7 +107,8 @@ public struct Verdict: Equatable {
             return Verdict(charge: policy.failOnTimeout ? .failure : .error, retry: resend)
         }
         if saw.contains([.broke, .stale]) {
-            return Verdict(charge: .error, retry: resend, sameMember: true)
+            let afresh = policy.retrySafe && idempotent && bodyCanBeResent && !wasStaleBefore
+            return Verdict(charge: .error, retry: afresh || resend, afresh: afresh)
         }
         if saw.contains(.broke) {
             return Verdict(charge: .failure, retry: safely)

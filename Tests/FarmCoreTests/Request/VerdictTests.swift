@@ -87,6 +87,10 @@ import Testing
     }
 
     static func retry(_ situation: Situation) -> Bool {
+        // It counts against no limit.
+        if situation.ending == .staleConnection {
+            return situation.retrySafe && situation.idempotent && situation.bodyCanBeResent
+        }
         guard situation.attempts < situation.maxAttempts else { return false }
         switch situation.ending {
         // "If a member cannot be reached, the request goes to another", whatever retryon says and whatever it is.
@@ -105,7 +109,8 @@ import Testing
         for situation in Self.situations(evidence, ending) {
             // A member with a stale connection may well answer on a new one.
             let expected = Verdict(
-                charge: Self.charge(situation), retry: Self.retry(situation), sameMember: ending == .staleConnection)
+                charge: Self.charge(situation), retry: Self.retry(situation),
+                afresh: ending == .staleConnection && Self.retry(situation))
             #expect(situation.verdict == expected, "\(situation)")
         }
     }
@@ -128,8 +133,21 @@ import Testing
         #expect(wrong.isEmpty, "\(Set(wrong.map(\.evidence.rawValue)).sorted())")
     }
 
+    /// A request begins afresh once: the second kept connection that breaks is an attempt like others.
+    @Test func afreshOnlyOnce() {
+        let policy = RequestPolicy(
+            maxAttempts: 1, retrySafe: true, failOnTimeout: false, failOnStatus: InlineArray(repeating: 0))
+        for before in [false, true] {
+            let verdict = Verdict.of(
+                [.broke, .sent, .stale], status: 0, attempts: 1, idempotent: true, bodyCanBeResent: true,
+                wasStaleBefore: before, policy: policy)
+            #expect(verdict == Verdict(charge: .error, retry: !before, afresh: !before))
+        }
+    }
+
     @Test func attemptsAreLimited() {
-        #expect(Self.everything.filter { $0.attempts >= $0.maxAttempts && $0.verdict.retry }.isEmpty)
+        #expect(
+            Self.everything.filter { $0.attempts >= $0.maxAttempts && $0.verdict.retry && !$0.verdict.afresh }.isEmpty)
     }
 
     // MARK: Parts
