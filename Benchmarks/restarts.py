@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Two promises of SPEC.md section 10, under load from new connections: a graceful restart every two seconds loses no
+"""Two promises, under load from new connections: a graceful restart every two seconds loses no
 request, and children killed with kill -9 every two seconds leave no request counted as in flight. Exit status 1 when one
 is broken. See README.md."""
 

@@ -7,7 +7,9 @@
 #include "farm_numbers.h"
 #include "farm_proxy.h"
 
-static const char *const schemes[] = { "http", "https", "h2", "h2c", "ws", "wss", "ajp", "fcgi", "scgi", "uwsgi", NULL };
+static const char *const schemes[] = {
+    "http", "https", "h2", "h2c", "ws", "wss", "ajp", "fcgi", "scgi", "uwsgi", NULL
+};
 
 static const char *check_scheme(apr_pool_t *p, const char *scheme)
 {
@@ -84,7 +86,8 @@ static const char *parse_url(apr_pool_t *p, farm_member *member)
 static const char *set_name(apr_pool_t *p, farm_member *member, const char *value)
 {
     if (!farm_on_member_name(value, (uint32_t)strlen(value))) {
-        return apr_psprintf(p, "FarmMember name= takes 1 to 63 letters, digits and '_.:-' ([A-Za-z0-9_.:-]), not '%s'", value);
+        return apr_psprintf(p, "FarmMember name= takes 1 to 63 letters, digits and '_.:-' ([A-Za-z0-9_.:-]), not '%s'",
+                            value);
     }
     member->name = value;
     return NULL;

@@ -107,8 +107,10 @@ static int direct(farm_ctx *ctx)
 static int refuse(farm_ctx *ctx, int last_failure)
 {
     apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
-    static const char *const why[] = { "no member that it has not tried is available", "every available member is at its maxinflight",
-                                       "it is administratively offline", "it is down: no member is available" };
+    static const char *const why[] = {
+        "no member that it has not tried is available", "every available member is at its maxinflight",
+        "it is administratively offline", "it is down: no member is available"
+    };
 
     farm_environment_refused(ctx, condition);
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00012: farm %s cannot serve %s: %s", ctx->farm->key,

@@ -71,7 +71,8 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
     conf->config.members = members;
     conf->config.farm_count = (uint32_t)conf->farms->nelts;
     conf->config.member_count = (uint32_t)count;
-    conf->config.farm_capacity = conf->table_farms ? (uint32_t)conf->table_farms : with_room((uint32_t)conf->farms->nelts, 4);
+    conf->config.farm_capacity = conf->table_farms ? (uint32_t)conf->table_farms
+        : with_room((uint32_t)conf->farms->nelts, 4);
     conf->config.member_capacity = conf->table_members ? (uint32_t)conf->table_members : with_room((uint32_t)count, 16);
     /* Children of the generation before live on beside the new ones until their last request has ended. */
     if (ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &limit) != APR_SUCCESS || limit < 1) {

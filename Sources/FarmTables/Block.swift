@@ -44,7 +44,8 @@ public struct Block {
         -> (Block?, apr_status_t)
     {
         var shared: OpaquePointer?
-        // Anonymous memory is zero, and stays out of memory until it is used. Room to begin on a cache line, wherever the mapping begins.
+        // Anonymous memory is zero, and stays out of memory until it is used. Room to begin on a cache line, wherever
+        // the mapping begins.
         let status = apr_shm_create(&shared, apr_size_t(layout.size + Int(FARM_LINE)), nil, pool)
         guard status == 0, let shared, let start = apr_shm_baseaddr_get(shared) else { return (nil, status) }
         let aligned = (Int(bitPattern: start) + Int(FARM_LINE) - 1) & ~(Int(FARM_LINE) - 1)

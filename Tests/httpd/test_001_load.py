@@ -13,7 +13,7 @@ from farmhttpd.conf import BALANCER_MODULES
 
 @pytest.mark.both_mpms
 def test_001_01_loads_without_mod_proxy_balancer(httpd):
-    """SPEC 2: "with or without mod_proxy_balancer loaded"."""
+    """Contract: "with or without mod_proxy_balancer loaded"."""
     httpd.farm(*httpd.three())
     status, said = httpd.configtest()
     assert status == 0 and "Syntax OK" in said, said
@@ -23,7 +23,7 @@ def test_001_01_loads_without_mod_proxy_balancer(httpd):
 
 @pytest.mark.both_mpms
 def test_001_02_loads_with_mod_proxy_balancer(httpd):
-    """SPEC 2: "with or without mod_proxy_balancer loaded"."""
+    """Contract: "with or without mod_proxy_balancer loaded"."""
     httpd.conf.load(*BALANCER_MODULES)
     httpd.farm(*httpd.three())
     assert httpd.configtest()[0] == 0
@@ -32,7 +32,7 @@ def test_001_02_loads_with_mod_proxy_balancer(httpd):
 
 
 def test_001_03_no_farm_at_all(httpd):
-    """SPEC 2: "Any other URL is left alone": a server that loads the module and has no farm works as before."""
+    """Contract: "Any other URL is left alone": a server that loads the module and has no farm works as before."""
     a = httpd.member("a")
     httpd.conf.proxy("/plain/", f"{a.url}/")
     httpd.start()
@@ -41,7 +41,7 @@ def test_001_03_no_farm_at_all(httpd):
 
 
 def test_001_04_module_loaded_before_mod_proxy(httpd):
-    """DESIGN: "loads, forks and reloads like any C module"; LoadModule lines come in no particular order."""
+    """Design: "loads, forks and reloads like any C module"; LoadModule lines come in no particular order."""
     a = httpd.member("a")
     httpd.farm(a)
     lines = httpd.conf.lines()
@@ -59,7 +59,7 @@ def test_001_04_module_loaded_before_mod_proxy(httpd):
 
 
 def test_001_05_farm_without_members_warns(httpd):
-    """SPEC 3: "without members it is `down` and configtest warns"."""
+    """Contract: "without members it is `down` and configtest warns"."""
     httpd.conf.farm("empty")
     httpd.conf.proxy("/empty/", "http://empty/")
     status, said = httpd.configtest()
@@ -72,7 +72,7 @@ def test_001_05_farm_without_members_warns(httpd):
 
 
 def test_001_06_member_host_that_does_not_resolve(httpd):
-    """SPEC 3: "one that does not resolve makes the member `down`, not the start fail"."""
+    """Contract: "one that does not resolve makes the member `down`, not the start fail"."""
     a = httpd.member("a")
     httpd.log.expect(r"proxy_farm|AH00898|DNS lookup|AH00547|AH01059")
     httpd.farm("FarmMember http://nosuchhost.invalid:8080 name=lost", a, "FarmAlgorithm roundrobin")
@@ -83,7 +83,7 @@ def test_001_06_member_host_that_does_not_resolve(httpd):
 
 
 def test_001_07_daemon_mode(httpd):
-    """DESIGN: httpd forks to become a daemon after the first pass; state must be made in the process that stays."""
+    """Design: httpd forks to become a daemon after the first pass; state must be made in the process that stays."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.write(httpd.conf_path)
@@ -110,7 +110,7 @@ def test_001_07_daemon_mode(httpd):
 
 @pytest.mark.both_mpms
 def test_001_08_one_process_debug_mode(httpd):
-    """DESIGN: the instruction count is taken "on `apache2 -X`", so that mode must work too."""
+    """Design: the instruction count is taken "on `apache2 -X`", so that mode must work too."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.start("-X")

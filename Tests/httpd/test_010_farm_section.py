@@ -1,4 +1,4 @@
-"""Wrong farms: SPEC 3, "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
+"""Wrong farms: the contract, "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
 
 import pytest
 
@@ -52,25 +52,25 @@ LATER_SERVER_DIRECTIVES = ["FarmSecretFile /x", "FarmCookie farm", "FarmStateFil
 
 @pytest.mark.parametrize("text, remedy", BAD_SECTIONS.values(), ids=BAD_SECTIONS.keys())
 def test_010_01_wrong_section(httpd, text, remedy):
-    """SPEC 3: "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
+    """Contract: "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
     check_refused(httpd, text, remedy)
 
 
 @pytest.mark.parametrize("line", F_ONLY)
 def test_010_02_outside_a_farm(httpd, line):
-    """SPEC 3: "those marked F only inside `<Farm>`"."""
+    """Contract: "those marked F only inside `<Farm>`"."""
     check_refused(httpd, f"! {line}", "<Farm")
 
 
 @pytest.mark.parametrize("line", [*F_ONLY, "FarmLocks row", "FarmTable members=3"])
 def test_010_03_in_a_virtual_host(httpd, line):
-    """SPEC 3: "Server config context; … none in `<VirtualHost>` or .htaccess"."""
+    """Contract: "Server config context; … none in `<VirtualHost>` or .htaccess"."""
     check_refused(httpd, f"<VirtualHost *:80>\n! {line}\n</VirtualHost>")
 
 
 @pytest.mark.parametrize("line", [*F_ONLY, "FarmLocks row", "<Farm app>\n</Farm>"])
 def test_010_04_in_htaccess(httpd, line):
-    """SPEC 3: "none in `<VirtualHost>` or .htaccess"."""
+    """Contract: "none in `<VirtualHost>` or .htaccess"."""
     a = httpd.member("a")
     httpd.farm(a)
     (httpd.root / "htdocs" / ".htaccess").write_text(line + "\n")
@@ -83,18 +83,18 @@ def test_010_04_in_htaccess(httpd, line):
 
 @pytest.mark.parametrize("line", LATER_DIRECTIVES)
 def test_010_05_directive_of_a_later_issue(httpd, line):
-    """Issue 2: "A word of a later issue is an error until that issue lands: nothing is accepted and ignored"."""
+    """Contract: "A word of a later issue is an error until that issue lands: nothing is accepted and ignored"."""
     check_refused(httpd, f"<Farm app>\n! {line}\n</Farm>", line.split()[0])
 
 
 @pytest.mark.parametrize("line", LATER_SERVER_DIRECTIVES)
 def test_010_06_server_directive_of_a_later_issue(httpd, line):
-    """Issue 2: "A word of a later issue is an error until that issue lands"."""
+    """Contract: "A word of a later issue is an error until that issue lands"."""
     check_refused(httpd, f"! {line}", line.split()[0])
 
 
 def test_010_07_more_members_than_the_table_holds(httpd):
-    """Issue 2: "more members than FarmTable allows"; SPEC 3: "what to write instead"."""
+    """Contract: "more members than FarmTable allows"; Contract: "what to write instead"."""
     members = "\n".join(f"FarmMember http://127.0.0.1:{8001 + n}" for n in range(3))
     httpd.conf.add("FarmTable members=2", "<Farm app>", *members.splitlines(), "</Farm>")
     status, said = httpd.configtest()
@@ -103,7 +103,7 @@ def test_010_07_more_members_than_the_table_holds(httpd):
 
 
 def test_010_08_more_farms_than_the_table_holds(httpd):
-    """SPEC 3: "`FarmTable members=N farms=N metrics=N` … capacity of the shared-memory tables"."""
+    """Contract: "`FarmTable members=N farms=N metrics=N` … capacity of the shared-memory tables"."""
     httpd.conf.add("FarmTable farms=1", *[f"<Farm f{n}>\n{MEMBER}\n</Farm>" for n in range(2)])
     status, said = httpd.configtest()
     assert status != 0, said
@@ -111,13 +111,13 @@ def test_010_08_more_farms_than_the_table_holds(httpd):
 
 
 def test_010_09_table_that_fits_exactly(httpd):
-    """SPEC 3: FarmTable's numbers are capacities: a configuration of exactly that size is right."""
+    """Contract: FarmTable's numbers are capacities: a configuration of exactly that size is right."""
     check_accepted(httpd, "FarmTable members=3 farms=1\n<Farm app>\n"
                    + "\n".join(f"FarmMember http://127.0.0.1:{8001 + n}" for n in range(3)) + "\n</Farm>")
 
 
 def test_010_10_longest_and_oddest_right_names(httpd):
-    """SPEC 1: "A farm's name matches [A-Za-z0-9_-]{1,63}, a member's [A-Za-z0-9_.:-]{1,63}"."""
+    """Contract: "A farm's name matches [A-Za-z0-9_-]{1,63}, a member's [A-Za-z0-9_.:-]{1,63}"."""
     check_accepted(httpd, f"<Farm {'x' * 63}>\n{MEMBER} name={'y' * 63}\n</Farm>\n"
                    f"<Farm -_0>\n{MEMBER} name=a.b:c-d_E\n</Farm>")
 
@@ -134,7 +134,7 @@ def test_010_12_inside_if_sections(httpd):
 
 
 def test_010_13_directives_after_the_farm_and_before(httpd):
-    """DESIGN: checks that need the whole configuration run at its end, so FarmTable may stand anywhere."""
+    """Design: checks that need the whole configuration run at its end, so FarmTable may stand anywhere."""
     httpd.conf.add("<Farm app>", MEMBER, "FarmMember http://127.0.0.1:8002", "</Farm>", "FarmTable members=1")
     status, said = httpd.configtest()
     assert status != 0 and "FarmTable" in said, said

@@ -67,7 +67,7 @@ GOOD_PARAMETERS = ["acquire=100", "addressttl=60", "connectiontimeout=500ms", "d
 
 @pytest.mark.parametrize("line, remedy", BAD_MEMBERS.values(), ids=BAD_MEMBERS.keys())
 def test_011_01_wrong_member(httpd, line, remedy):
-    """SPEC 3: "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
+    """Contract: "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
     check_refused(httpd, f"<Farm app>\n! {line}\n</Farm>", remedy)
 
 
@@ -77,13 +77,13 @@ def test_011_01_wrong_member(httpd, line, remedy):
     (f"FarmMember {URL}", "FarmMember http://127.0.0.1:8002 name=127.0.0.1:8001"),
 ], ids=["by name=", "by the default", "one by each"])
 def test_011_02_member_name_twice(httpd, first, second):
-    """SPEC 3: "`name=` (default host:port; twice in a farm is an error)"."""
+    """Contract: "`name=` (default host:port; twice in a farm is an error)"."""
     check_refused(httpd, f"<Farm app>\n{first}\n! {second}\n</Farm>", "name=")
 
 
 @pytest.mark.parametrize("word", BAD_PARAMETERS)
 def test_011_03_worker_parameter_out_of_range(httpd, word):
-    """SPEC 3: "the worker parameters … with ProxyPass's ranges"."""
+    """Contract: "the worker parameters … with ProxyPass's ranges"."""
     key = word.split("=")[0]
     body = list(httpd.conf.body)
     httpd.conf.proxy("/x/", f"{URL}/", word)
@@ -96,7 +96,7 @@ def test_011_03_worker_parameter_out_of_range(httpd, word):
 
 @pytest.mark.parametrize("word", GOOD_PARAMETERS)
 def test_011_04_worker_parameter(httpd, word):
-    """SPEC 3: each worker parameter named there is accepted on a FarmMember line."""
+    """Contract: each worker parameter named there is accepted on a FarmMember line."""
     check_accepted(httpd, f"<Farm app>\nFarmMember {URL} {word}\n</Farm>")
 
 
@@ -113,10 +113,10 @@ def test_011_04_worker_parameter(httpd, word):
     f"FarmMember {URL}/m1 name=m1\nFarmMember {URL}/m10 name=m10",
 ])
 def test_011_05_right_member(httpd, lines):
-    """SPEC 3: the boundaries of each key, and members that only look alike, are right."""
+    """Contract: the boundaries of each key, and members that only look alike, are right."""
     check_accepted(httpd, f"<Farm app>\n{lines}\n</Farm>")
 
 
 def test_011_06_the_same_member_in_two_farms(httpd):
-    """SPEC 3: a name twice "in a farm" is an error; in two farms it is not."""
+    """Contract: a name twice "in a farm" is an error; in two farms it is not."""
     check_accepted(httpd, "\n".join(f"<Farm {f}>\nFarmMember {URL} name=a\n</Farm>" for f in ("one", "two")))

@@ -37,7 +37,7 @@ BAD_SETS = {
 
 @pytest.mark.parametrize("words, remedy", BAD_SETS.values(), ids=BAD_SETS.keys())
 def test_012_01_wrong_set(httpd, words, remedy):
-    """SPEC 3: "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
+    """Contract: "Every error stops `apachectl configtest` with the file, the line and what to write instead"."""
     check_refused(httpd, f"<Farm app>\nFarmMember http://127.0.0.1:1\n! FarmSet {words}\n</Farm>", remedy)
 
 
@@ -47,5 +47,5 @@ def test_012_01_wrong_set(httpd, words, remedy):
     "failontimeout=off", "maxattempts=2 retryon=safe fall=3 retry=2s failonstatus=503 failontimeout=on",
 ])
 def test_012_02_right_set(httpd, words):
-    """SPEC 3: FarmSet's keys and values as documented."""
+    """Contract: FarmSet's keys and values as documented."""
     check_accepted(httpd, f"<Farm app>\nFarmMember http://127.0.0.1:1\nFarmSet {words}\n</Farm>")

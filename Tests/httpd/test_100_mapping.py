@@ -7,7 +7,7 @@ from farmhttpd.conf import BALANCER_MODULES
 
 @pytest.mark.both_mpms
 def test_100_01_proxypass(httpd):
-    """SPEC 2: "mod_proxy maps the request first (ProxyPass, …)" and the farm chooses a member."""
+    """Contract: "mod_proxy maps the request first (ProxyPass, …)" and the farm chooses a member."""
     httpd.farm(*httpd.three(), "FarmAlgorithm roundrobin")
     httpd.conf.one_process()
     httpd.start()
@@ -33,7 +33,7 @@ MAPPINGS = {
 
 @pytest.mark.parametrize("lines", MAPPINGS.values(), ids=MAPPINGS.keys())
 def test_100_02_other_mappings(httpd, lines):
-    """SPEC 2: "mod_proxy maps the request first (ProxyPass, ProxyPassMatch, RewriteRule [P], …)"."""
+    """Contract: "mod_proxy maps the request first (ProxyPass, ProxyPassMatch, RewriteRule [P], …)"."""
     httpd.conf.farm("app", *httpd.three("a", "b"))
     httpd.log.expect(r"AH00111: Config variable \$\{WHERE\}")
     httpd.conf.add(lines.replace("HTDOCS", str(httpd.root / "htdocs")))
@@ -46,7 +46,7 @@ def test_100_02_other_mappings(httpd, lines):
 
 @pytest.mark.parametrize("tail", ["", "/", "/ctx"])
 def test_100_03_sethandler(httpd, tail):
-    """SPEC 2: "SetHandler "proxy:…""; the target is what mod_proxy makes of it for a plain server."""
+    """Contract: "SetHandler "proxy:…""; the target is what mod_proxy makes of it for a plain server."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
     for name in ("farm", "bare"):
@@ -62,7 +62,7 @@ def test_100_03_sethandler(httpd, tail):
 
 
 def test_100_04_sethandler_in_htaccess(httpd):
-    """SPEC 2: farms serve reverse-proxied requests; an .htaccess may say SetHandler "proxy:…" too."""
+    """Contract: farms serve reverse-proxied requests; an .htaccess may say SetHandler "proxy:…" too."""
     httpd.conf.farm("app", httpd.member("a"))
     (httpd.root / "htdocs" / "sub").mkdir()
     (httpd.root / "htdocs" / "sub" / ".htaccess").write_text('SetHandler "proxy:http://app/"\n')
@@ -73,7 +73,7 @@ def test_100_04_sethandler_in_htaccess(httpd):
 
 @pytest.mark.parametrize("configured, used", [("app", "APP"), ("App", "aPP"), ("APP", "app")])
 def test_100_05_farm_names_have_no_case(httpd, configured, used):
-    """SPEC 1: "Farm names compare case-insensitively, as host names do"."""
+    """Contract: "Farm names compare case-insensitively, as host names do"."""
     httpd.conf.farm(configured, httpd.member("a"))
     httpd.conf.proxy("/m/", f"http://{used}/")
     httpd.start()
@@ -83,7 +83,7 @@ def test_100_05_farm_names_have_no_case(httpd, configured, used):
 
 @pytest.mark.parametrize("port", [80, 8080])
 def test_100_06_url_with_a_port_is_no_farm(httpd, port):
-    """SPEC 2: "If the host of the resulting URL names a farm and the URL has no port, the farm handles it"."""
+    """Contract: "If the host of the resulting URL names a farm and the URL has no port, the farm handles it"."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
     httpd.conf.proxy("/m/", f"http://app:{port}/")
@@ -94,7 +94,7 @@ def test_100_06_url_with_a_port_is_no_farm(httpd, port):
 
 
 def test_100_07_plain_proxypass_beside_a_farm(httpd):
-    """SPEC 2: "Any other URL is left alone, so plain ProxyPass … work beside farms"."""
+    """Contract: "Any other URL is left alone, so plain ProxyPass … work beside farms"."""
     a, b = httpd.three("a", "b")
     httpd.farm(a)
     httpd.conf.proxy("/plain/", f"{b.url}/").proxy("/same/", f"{a.url}/")
@@ -107,7 +107,7 @@ def test_100_07_plain_proxypass_beside_a_farm(httpd):
 
 @pytest.mark.parametrize("balancer", ["app", "other"])
 def test_100_08_balancer_beside_a_farm(httpd, balancer):
-    """SPEC 2: "balancer:// (also balancer://NAME of a farm's name) work beside farms"."""
+    """Contract: "balancer:// (also balancer://NAME of a farm's name) work beside farms"."""
     a, b, c = httpd.three()
     httpd.conf.load(*BALANCER_MODULES)
     httpd.farm(a)
@@ -120,7 +120,7 @@ def test_100_08_balancer_beside_a_farm(httpd, balancer):
 
 
 def test_100_09_every_virtual_host(httpd):
-    """SPEC 10: "shared by all virtual hosts and processes"; issue 2: "Farms are visible in every virtual host"."""
+    """Contract: "shared by all virtual hosts and processes"; Contract: "Farms are visible in every virtual host"."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
     for name in ("one", "two"):
@@ -133,7 +133,7 @@ def test_100_09_every_virtual_host(httpd):
 
 
 def test_100_10_farm_only_in_a_virtual_host_that_came_first(httpd):
-    """SPEC 3: `<Farm>` is server config; a virtual host written above the section sees it too."""
+    """Contract: `<Farm>` is server config; a virtual host written above the section sees it too."""
     a = httpd.member("a")
     httpd.conf.head += [f"<VirtualHost 127.0.0.1:{httpd.port}>", "ServerName one.test",
                         'ProxyPass "/m/" "http://app/"', "</VirtualHost>"]
@@ -145,14 +145,14 @@ def test_100_10_farm_only_in_a_virtual_host_that_came_first(httpd):
 @pytest.mark.parametrize("prefix, target", [("", "/x/y?q"), ("/base", "/base/x/y?q"), ("/base/", "/base/x/y?q"),
                                             ("/two/levels", "/two/levels/x/y?q")])
 def test_100_11_path_in_the_members_url(httpd, prefix, target):
-    """SPEC 3: "a path in the URL goes before the request's"."""
+    """Contract: "a path in the URL goes before the request's"."""
     httpd.farm(httpd.member("a", path=prefix))
     httpd.start()
     assert httpd.get("/app/x/y?q").json["target"] == target
 
 
 def test_100_12_members_that_share_a_prefix(httpd):
-    """DESIGN: "mod_proxy lets `http://h/m1` swallow `http://h/m10`": each member has its own path all the same."""
+    """Design: "mod_proxy lets `http://h/m1` swallow `http://h/m10`": each member has its own path all the same."""
     a = httpd.member("a")
     httpd.farm(f"FarmMember {a.url}/m1 name=m1", f"FarmMember {a.url}/m10 name=m10", f"FarmMember {a.url} name=m",
                "FarmAlgorithm roundrobin")
@@ -164,7 +164,7 @@ def test_100_12_members_that_share_a_prefix(httpd):
 
 
 def test_100_13_two_farms(httpd):
-    """SPEC 1: "a named pool of members": one member in two farms is two rows."""
+    """Contract: "a named pool of members": one member in two farms is two rows."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, name="one").farm(a, b, "FarmAlgorithm roundrobin", name="two")
     httpd.conf.one_process()
@@ -176,7 +176,7 @@ def test_100_13_two_farms(httpd):
 
 
 def test_100_14_proxy_section_of_the_farm(httpd):
-    """SPEC 2: "`<Proxy "http://app/">` sections apply to all members of the farm there"."""
+    """Contract: "`<Proxy "http://app/">` sections apply to all members of the farm there"."""
     httpd.farm(*httpd.three("a", "b"))
     httpd.conf.add('<Proxy "http://app/">', "RequestHeader set X-Section yes", "</Proxy>")
     httpd.start()
@@ -184,7 +184,7 @@ def test_100_14_proxy_section_of_the_farm(httpd):
 
 
 def test_100_15_host_header(httpd):
-    """SPEC 2: "scheme, host and port of the URL become the member's": so does the Host header, unless preserved."""
+    """Contract: "scheme, host and port of the URL become the member's": so does the Host header, unless preserved."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.add('<Location "/app/keep/">', "ProxyPreserveHost On", "</Location>")
@@ -194,7 +194,7 @@ def test_100_15_host_header(httpd):
 
 
 def test_100_16_proxypass_exclusions(httpd):
-    """SPEC 2: mod_proxy maps first, so `ProxyPass /x !` and `no-proxy` keep a path from the farm."""
+    """Contract: mod_proxy maps first, so `ProxyPass /x !` and `no-proxy` keep a path from the farm."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
     httpd.conf.proxy("/app/not/", "!").proxy("/app/", "http://app/")

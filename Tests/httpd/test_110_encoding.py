@@ -58,7 +58,7 @@ def check_that_failovers_happened(httpd):
 @pytest.mark.parametrize("slashes", ["NoDecode", "Off", "On"])
 @pytest.mark.parametrize("options", OPTIONS)
 def test_110_01_http(httpd, options, slashes):
-    """DESIGN: "Test `%2525`, `%2F`, `?`, `;`, nocanon and mapping= … also after a failover"."""
+    """Design: "Test `%2525`, `%2F`, `?`, `;`, nocanon and mapping= … also after a failover"."""
     mount(httpd, httpd.member("a"), options, slashes)
     httpd.start()
     compare(httpd)
@@ -68,7 +68,7 @@ def test_110_01_http(httpd, options, slashes):
 @pytest.mark.parametrize("scheme", ["fcgi", "ajp"])
 @pytest.mark.parametrize("options", OPTIONS)
 def test_110_02_other_schemes(httpd, options, scheme):
-    """DESIGN: "Running it again for a member of another scheme encodes `%` twice; not running it leaves
+    """Design: "Running it again for a member of another scheme encodes `%` twice; not running it leaves
     mod_proxy_fcgi without its request config and SCRIPT_FILENAME"."""
     kind = {"fcgi": FcgiMember, "ajp": AjpMember}[scheme]
     httpd.conf.load(*MODULES[scheme])
@@ -80,7 +80,7 @@ def test_110_02_other_schemes(httpd, options, scheme):
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_110_03_unix_socket(httpd, options):
-    """SPEC 3: "`unix:/path.sock|http://host/` is a member too"."""
+    """Contract: "`unix:/path.sock|http://host/` is a member too"."""
     a = httpd.member("a", unix=httpd.unix_path("a"))
     dead = httpd.member("dead", unix=httpd.unix_path("dead"), start=False)
     httpd.conf.farm("app", a)
@@ -96,7 +96,7 @@ def test_110_03_unix_socket(httpd, options):
 
 
 def test_110_04_mixed_schemes_fail_over(httpd):
-    """Issue 2: "for http, https, h2, ws upgrade, ajp, fcgi members alike": a farm may hold several schemes."""
+    """Contract: "for http, https, h2, ws upgrade, ajp, fcgi members alike": a farm may hold several schemes."""
     httpd.conf.load("proxy_fcgi", "proxy_ajp").one_process()
     members = [httpd.member("h"), httpd.member("f", FcgiMember), httpd.member("j", AjpMember)]
     httpd.farm(*members, "FarmAlgorithm roundrobin", "FarmSet fall=1000000 maxattempts=3")
@@ -121,7 +121,7 @@ def test_110_04_mixed_schemes_fail_over(httpd):
                                   'RewriteRule "^/afarm/(.*)$" "http://app/base/$1" [P{flags}]'])
 @pytest.mark.parametrize("flags", ["", ",NE", ",B", ",QSA"])
 def test_110_05_rewrite_rule(httpd, rule, flags):
-    """SPEC 2: RewriteRule [P] with the flags that touch encoding."""
+    """Contract: RewriteRule [P] with the flags that touch encoding."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
     httpd.conf.add("RewriteEngine On", rule.format(plain=a.url, flags=flags), "AllowEncodedSlashes NoDecode")
@@ -136,7 +136,7 @@ def test_110_05_rewrite_rule(httpd, rule, flags):
 
 
 def test_110_06_a_path_in_every_place(httpd):
-    """SPEC 3: the member's path comes first, then what ProxyPass maps: compare with ProxyPass to the joined URL."""
+    """Contract: the member's path comes first, then what ProxyPass maps: compare with ProxyPass to the joined URL."""
     a = httpd.member("a", path="/m%20ember")
     httpd.conf.farm("app", a)
     httpd.conf.proxy("/plain/", f"{a.url}/b%20ase/").proxy("/afarm/", "http://app/b%20ase/")

@@ -24,7 +24,7 @@ def answered(httpd, members, *headers, status="200 OK", path="/app/x"):
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("header", HEADERS)
 def test_120_01_any_member(httpd, header):
-    """SPEC 2: "ProxyPassReverse with the farm's URL maps back Location, Content-Location, URI … headers that name
+    """Contract: "ProxyPassReverse with the farm's URL maps back Location, Content-Location, URI … headers that name
     any member of the farm (and the farm)"."""
     members, public = front(httpd)
     httpd.start()
@@ -37,7 +37,7 @@ def test_120_01_any_member(httpd, header):
 @pytest.mark.parametrize("status", ["201 Created", "301 Moved Permanently", "302 Found", "303 See Other", "307 Moved",
                                     "404 Not Found"])
 def test_120_02_any_status(httpd, status):
-    """SPEC 2: the mapping depends on the header, not on the status."""
+    """Contract: the mapping depends on the header, not on the status."""
     members, public = front(httpd)
     httpd.start()
     response = answered(httpd, members, ("Location", f"{members[1].url}/y"), status=status)
@@ -50,7 +50,7 @@ def test_120_02_any_status(httpd, status):
     ('3; url="{}y?a=b"', '3; url="{}y?a=b"'), ("10", "10"),
 ])
 def test_120_03_refresh(httpd, form, mapped):
-    """SPEC 2: "… and Refresh headers"."""
+    """Contract: "… and Refresh headers"."""
     members, public = front(httpd)
     httpd.start()
     response = answered(httpd, members, ("Refresh", form.format(f"{members[2].url}/")))
@@ -60,7 +60,7 @@ def test_120_03_refresh(httpd, form, mapped):
 
 
 def test_120_04_strangers_are_left_alone(httpd):
-    """SPEC 2: only "headers that name any member of the farm (and the farm)"."""
+    """Contract: only "headers that name any member of the farm (and the farm)"."""
     members, _ = front(httpd)
     other = httpd.member("other")
     httpd.start()
@@ -82,7 +82,7 @@ def test_120_05_scheme_and_host_have_no_case(httpd):
 
 
 def test_120_06_member_with_a_path(httpd):
-    """SPEC 3: "a path in the URL goes before the request's"; on the way back it is taken off again."""
+    """Contract: "a path in the URL goes before the request's"; on the way back it is taken off again."""
     members, public = front(httpd, prefix="/base")
     httpd.start()
     response = answered(httpd, members, ("Location", f"{members[1].url}/y"))
@@ -90,7 +90,7 @@ def test_120_06_member_with_a_path(httpd):
 
 
 def test_120_07_farm_url_with_a_path(httpd):
-    """SPEC 2: ProxyPassReverse takes the farm's URL, with a path where ProxyPass has one."""
+    """Contract: ProxyPassReverse takes the farm's URL, with a path where ProxyPass has one."""
     a, b = httpd.three("a", "b")
     httpd.conf.farm("app", a, b)
     httpd.conf.proxy("/m/", "http://app/ctx/").add('ProxyPassReverse "/m/" "http://app/ctx/"')
@@ -102,7 +102,7 @@ def test_120_07_farm_url_with_a_path(httpd):
 
 
 def test_120_08_in_a_location(httpd):
-    """SPEC 2: ProxyPassReverse as mod_proxy knows it, so also with one argument in a Location."""
+    """Contract: ProxyPassReverse as mod_proxy knows it, so also with one argument in a Location."""
     a, b = httpd.three("a", "b")
     httpd.conf.farm("app", a, b)
     httpd.conf.add('<Location "/m/">', 'ProxyPass "http://app/"', 'ProxyPassReverse "http://app/"', "</Location>")
@@ -112,7 +112,7 @@ def test_120_08_in_a_location(httpd):
 
 
 def test_120_09_without_proxypassreverse(httpd):
-    """DESIGN: the header is turned "into the farm's URL" only to let ProxyPassReverse map it; without one the
+    """Design: the header is turned "into the farm's URL" only to let ProxyPassReverse map it; without one the
     client must still see the member's own header, as behind a plain ProxyPass."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, b)
@@ -123,7 +123,7 @@ def test_120_09_without_proxypassreverse(httpd):
 
 
 def test_120_10_after_a_failover(httpd):
-    """SPEC 2: "any member of the farm": also the one that has just failed."""
+    """Contract: "any member of the farm": also the one that has just failed."""
     members, public = front(httpd, members=("a", "b"))
     httpd.log.expect_refused()
     httpd.start()
@@ -136,7 +136,7 @@ def test_120_10_after_a_failover(httpd):
 
 
 def test_120_11_cookie_domain(httpd):
-    """SPEC 2: "ProxyPassReverseCookieDomain/Path likewise": a member's host is the farm's name."""
+    """Contract: "ProxyPassReverseCookieDomain/Path likewise": a member's host is the farm's name."""
     members, _ = front(httpd, 'ProxyPassReverseCookieDomain "app" "public.test"')
     httpd.start()
     response = answered(httpd, members, ("Set-Cookie", "one=1; Domain=127.0.0.1; Path=/; HttpOnly"),
@@ -148,7 +148,7 @@ def test_120_11_cookie_domain(httpd):
 
 @pytest.mark.parametrize("public", ["/app/", "/", "/app/deep/"])
 def test_120_12_cookie_path_is_mapped_once(httpd, public):
-    """DESIGN: "mod_proxy_http has run once already, so never map twice": a plain ProxyPass is the oracle."""
+    """Design: "mod_proxy_http has run once already, so never map twice": a plain ProxyPass is the oracle."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.proxy("/plain/", f"{a.url}/").add(f'ProxyPassReverseCookiePath "/" "{public}"')
@@ -160,7 +160,7 @@ def test_120_12_cookie_path_is_mapped_once(httpd, public):
 
 
 def test_120_13_mapped_once_when_the_public_url_looks_alike(httpd):
-    """DESIGN: "never map twice": here the mapped URL would match ProxyPassReverse again."""
+    """Design: "never map twice": here the mapped URL would match ProxyPassReverse again."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
     httpd.conf.proxy("/app/", "http://app/").add('ProxyPassReverse "/app/" "http://app/"')
@@ -175,7 +175,7 @@ def answered_with_host(httpd, member, host):
 
 
 def test_120_14_several_and_broken_values(httpd):
-    """Issue 2: "header and URL garbage from members": odd values pass or are dropped, and nothing breaks."""
+    """Contract: "header and URL garbage from members": odd values pass or are dropped, and nothing breaks."""
     members, public = front(httpd)
     httpd.start()
     for value in ("", "http://", "http:///", "://", "http://[::1", "http://%", "x" * 4000, members[0].url,
@@ -190,7 +190,7 @@ def test_120_14_several_and_broken_values(httpd):
 
 
 def test_120_15_unix_member(httpd):
-    """SPEC 3: "`unix:/path.sock|http://host/` is a member too": its own name is that host."""
+    """Contract: "`unix:/path.sock|http://host/` is a member too": its own name is that host."""
     a = httpd.member("a", unix=httpd.unix_path("a"))
     httpd.farm(a)
     httpd.conf.add('ProxyPassReverse "/app/" "http://app/"')

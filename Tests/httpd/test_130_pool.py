@@ -10,7 +10,7 @@ from farmhttpd.members import answer, early_hints, never
 
 @pytest.mark.both_mpms
 def test_130_01_connections_are_used_again(httpd):
-    """SPEC 2: "mod_proxy goes on with a pooled connection to it"."""
+    """Contract: "mod_proxy goes on with a pooled connection to it"."""
     members = httpd.three()
     httpd.farm(*members, "FarmAlgorithm roundrobin")
     httpd.conf.one_process()
@@ -22,7 +22,7 @@ def test_130_01_connections_are_used_again(httpd):
 
 
 def test_130_02_disablereuse(httpd):
-    """SPEC 3: FarmMember takes "disablereuse": then each request has a connection of its own."""
+    """Contract: FarmMember takes "disablereuse": then each request has a connection of its own."""
     a, b = httpd.three("a", "b")
     httpd.farm((a, "disablereuse=on"), b, "FarmAlgorithm roundrobin")
     httpd.conf.one_process()
@@ -34,7 +34,7 @@ def test_130_02_disablereuse(httpd):
 
 
 def test_130_03_disablereuse_on_the_proxypass_line(httpd):
-    """SPEC 2: "Worker parameters given on the ProxyPass line … are the members' defaults; those on a FarmMember
+    """Contract: "Worker parameters given on the ProxyPass line … are the members' defaults; those on a FarmMember
     line win"."""
     a, b = httpd.three("a", "b")
     httpd.conf.farm("app", a, (b, "disablereuse=off"), "FarmAlgorithm roundrobin")
@@ -47,7 +47,7 @@ def test_130_03_disablereuse_on_the_proxypass_line(httpd):
 
 
 def test_130_04_member_that_closes_idle_connections(httpd):
-    """SPEC 1: a pooled connection that the member has closed meanwhile is nobody's failure."""
+    """Contract: a pooled connection that the member has closed meanwhile is nobody's failure."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.one_process()
@@ -65,7 +65,7 @@ def test_130_04_member_that_closes_idle_connections(httpd):
     ("/app/", "timeout=1", "ProxyPass"), ("/app/", "", "ProxyTimeout"), ("/app/", "timeout=25", "FarmMember"),
 ], ids=lambda v: str(v))
 def test_130_05_timeouts(httpd, mount, options, wins):
-    """SPEC 2: "Worker parameters given on the ProxyPass line (timeout, …) are the members' defaults; those on a
+    """Contract: "Worker parameters given on the ProxyPass line (timeout, …) are the members' defaults; those on a
     FarmMember line win"."""
     a = httpd.member("a").always(never)
     httpd.conf.farm("app", (a, "timeout=1" if wins == "FarmMember" else ""), "FarmSet maxattempts=1")
@@ -80,7 +80,7 @@ def test_130_05_timeouts(httpd, mount, options, wins):
 
 
 def test_130_06_timeouts_do_not_leak(httpd):
-    """SPEC 2: "one pool per member, virtual host and set of worker parameters, so that neither SSLProxy* settings nor
+    """Contract: "one pool per member, virtual host and set of worker parameters, so that neither SSLProxy* settings nor
     timeouts leak from one to another"."""
     a = httpd.member("a")
     httpd.conf.farm("app", a, "FarmSet maxattempts=1 fall=1000")
@@ -106,7 +106,7 @@ def test_130_06_timeouts_do_not_leak(httpd):
 
 
 def test_130_07_parameters_of_proxypass_in_virtual_hosts(httpd):
-    """SPEC 2: "one pool per member, virtual host and set of worker parameters"."""
+    """Contract: "one pool per member, virtual host and set of worker parameters"."""
     a = httpd.member("a")
     httpd.conf.farm("app", a).one_process()
     for name, options in (("one", "disablereuse=on"), ("two", "")):
@@ -121,7 +121,7 @@ def test_130_07_parameters_of_proxypass_in_virtual_hosts(httpd):
 
 
 def test_130_08_full_pool_is_not_the_members_failure(httpd):
-    """SPEC 1: "Never charged to it: … this host's own shortage (files, ports, memory, connections in the pool)"."""
+    """Contract: "Never charged to it: … this host's own shortage (files, ports, memory, connections in the pool)"."""
     a = httpd.member("a").hold()
     httpd.farm((a, "max=1 acquire=50"))
     httpd.conf.one_process()
@@ -142,7 +142,7 @@ def test_130_08_full_pool_is_not_the_members_failure(httpd):
 
 @pytest.mark.both_mpms
 def test_130_09_large_answers_and_bodies(httpd):
-    """Issue 2: "the whole path … on real input": a megabyte each way, byte for byte, counted."""
+    """Contract: "the whole path … on real input": a megabyte each way, byte for byte, counted."""
     a = httpd.member("a").always(answer(body=b"z" * 1_000_000))
     httpd.farm(a)
     httpd.start()
@@ -156,7 +156,7 @@ def test_130_09_large_answers_and_bodies(httpd):
 
 
 def test_130_10_head_early_hints_and_continue(httpd):
-    """SPEC 1: "1xx answers do not change it"; HEAD, 103 and 100-continue pass as behind a plain ProxyPass."""
+    """Contract: "1xx answers do not change it"; HEAD, 103 and 100-continue pass as behind a plain ProxyPass."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.one_process()

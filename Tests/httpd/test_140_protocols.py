@@ -25,7 +25,7 @@ def with_dead(httpd, *members, options=""):
 @pytest.mark.parametrize("kind, modules", [(FcgiMember, ["proxy_fcgi"]), (AjpMember, ["proxy_ajp"])],
                          ids=["fcgi", "ajp"])
 def test_140_01_fcgi_and_ajp(httpd, kind, modules):
-    """Issue 2: "for http, https, h2, ws upgrade, ajp, fcgi members alike as far as mod_proxy carries them"."""
+    """Contract: "for http, https, h2, ws upgrade, ajp, fcgi members alike as far as mod_proxy carries them"."""
     httpd.conf.load(*modules).one_process()
     a, b = httpd.member("a", kind), httpd.member("b", kind)
     httpd.farm(a, b, "FarmAlgorithm roundrobin")
@@ -39,7 +39,7 @@ def test_140_01_fcgi_and_ajp(httpd, kind, modules):
 @pytest.mark.parametrize("kind, modules", [(FcgiMember, ["proxy_fcgi"]), (AjpMember, ["proxy_ajp"])],
                          ids=["fcgi", "ajp"])
 def test_140_02_fcgi_and_ajp_fail_over(httpd, kind, modules):
-    """SPEC 2: "If a member cannot be reached, the request goes to another available member … The client sees no
+    """Contract: "If a member cannot be reached, the request goes to another available member … The client sees no
     error"."""
     httpd.conf.load(*modules).one_process()
     a = httpd.member("a", kind)
@@ -53,7 +53,7 @@ def test_140_02_fcgi_and_ajp_fail_over(httpd, kind, modules):
 
 
 def test_140_03_fcgi_and_ajp_that_break_off(httpd):
-    """SPEC 2: "`retryon=safe` … the same holds when the member fails later (closes, resets, …)"."""
+    """Contract: "`retryon=safe` … the same holds when the member fails later (closes, resets, …)"."""
     from farmhttpd.members import close_after_request
     httpd.conf.load("proxy_fcgi", "proxy_ajp").one_process()
     for kind, name in ((FcgiMember, "fcgi"), (AjpMember, "ajp")):
@@ -70,7 +70,7 @@ def test_140_03_fcgi_and_ajp_that_break_off(httpd):
 
 @pytest.mark.both_mpms
 def test_140_04_unix_socket(httpd):
-    """SPEC 3: "`unix:/path.sock|http://host/` is a member too"."""
+    """Contract: "`unix:/path.sock|http://host/` is a member too"."""
     httpd.conf.one_process()
     a, b = (httpd.member(name, unix=httpd.unix_path(name)) for name in "ab")
     httpd.farm(a, b, "FarmAlgorithm roundrobin")
@@ -82,7 +82,7 @@ def test_140_04_unix_socket(httpd):
 
 
 def test_140_05_unix_socket_fails_over(httpd):
-    """SPEC 2: "If a member cannot be reached, the request goes to another available member"."""
+    """Contract: "If a member cannot be reached, the request goes to another available member"."""
     httpd.conf.one_process()
     a = httpd.member("a", unix=httpd.unix_path("a"))
     tcp = httpd.member("tcp")
@@ -95,7 +95,7 @@ def test_140_05_unix_socket_fails_over(httpd):
 
 
 def test_140_06_fcgi_over_a_unix_socket(httpd):
-    """SPEC 3: a unix: member of another scheme."""
+    """Contract: a unix: member of another scheme."""
     httpd.conf.load("proxy_fcgi")
     a = httpd.member("a", FcgiMember, unix=httpd.unix_path("a"))
     httpd.conf.farm("app", a).proxy("/app/", "http://app/").proxy("/plain/", f"{a.url}/")
@@ -110,7 +110,7 @@ TLS_LINES = ["SSLProxyEngine On", "SSLProxyCheckPeerCN off"]
 
 @pytest.mark.both_mpms
 def test_140_07_https(httpd, certificate):
-    """Issue 2: "https … members"; the member's certificate is checked as for a plain ProxyPass."""
+    """Contract: "https … members"; the member's certificate is checked as for a plain ProxyPass."""
     httpd.conf.load("ssl").one_process()
     context = server_context(*certificate)
     a, b = (httpd.member(name, TlsMember, context) for name in "ab")
@@ -122,7 +122,7 @@ def test_140_07_https(httpd, certificate):
 
 
 def test_140_08_https_fails_over(httpd, certificate):
-    """SPEC 2: "If a member cannot be reached, the request goes to another available member"."""
+    """Contract: "If a member cannot be reached, the request goes to another available member"."""
     httpd.conf.load("ssl").one_process()
     a = httpd.member("a", TlsMember, server_context(*certificate))
     with_dead(httpd, a)
@@ -132,7 +132,7 @@ def test_140_08_https_fails_over(httpd, certificate):
 
 
 def test_140_09_tls_settings_do_not_leak(httpd, certificate, tmp_path):
-    """SPEC 2: "one pool per member, virtual host and set of worker parameters, so that neither SSLProxy* settings …
+    """Contract: "one pool per member, virtual host and set of worker parameters, so that neither SSLProxy* settings …
     leak from one to another"."""
     httpd.conf.load("ssl").one_process()
     a = httpd.member("a", TlsMember, server_context(*certificate))
@@ -174,7 +174,7 @@ def upgrade(httpd, target):
     ("ws://app/", "http", "upgrade=websocket"),
 ])
 def test_140_10_websocket(httpd, farm_url, member_scheme, options):
-    """Issue 2: "ws upgrade"; SPEC 1: "A request is in flight from the choice to its end"."""
+    """Contract: "ws upgrade"; Contract: "A request is in flight from the choice to its end"."""
     httpd.conf.load("proxy_wstunnel")
     a = httpd.member("a", WebSocketMember)
     a.scheme = member_scheme
@@ -195,7 +195,7 @@ def test_140_10_websocket(httpd, farm_url, member_scheme, options):
 
 
 def test_140_11_websocket_fails_over(httpd):
-    """SPEC 2: "If a member cannot be reached, the request goes to another available member"."""
+    """Contract: "If a member cannot be reached, the request goes to another available member"."""
     httpd.conf.load("proxy_wstunnel").one_process()
     a = httpd.member("a", WebSocketMember)
     with_dead(httpd, a)
@@ -229,7 +229,7 @@ def h2c_member():
 
 @pytest.mark.parametrize("dead", [False, True], ids=["alone", "failover"])
 def test_140_12_h2c(httpd, h2c_member, dead):
-    """Issue 2: "for http, https, h2, … members alike as far as mod_proxy carries them"."""
+    """Contract: "for http, https, h2, … members alike as far as mod_proxy carries them"."""
     httpd.conf.load("proxy_http2", "http2").one_process()
     live = f"h2c://127.0.0.1:{h2c_member.port}"
     gone = [f"FarmMember {(d := httpd.member('d', start=False)).url.replace('http', 'h2c')} name=dead weight=1000"]
@@ -249,7 +249,7 @@ def test_140_12_h2c(httpd, h2c_member, dead):
 
 @pytest.mark.both_mpms
 def test_140_13_clients_over_http2(httpd):
-    """DESIGN: "HTTP/2 secondary connections have none" (no scoreboard slot): in-flight counts must hold there too."""
+    """Design: "HTTP/2 secondary connections have none" (no scoreboard slot): in-flight counts must hold there too."""
     if httpd.mpm == "prefork":
         httpd.log.expect("AH10034")
     httpd.conf.load("http2").add("Protocols h2c http/1.1")

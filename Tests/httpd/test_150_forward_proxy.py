@@ -34,7 +34,7 @@ NOISE = r"\[(proxy|core|proxy_http|proxy_connect|rewrite):"
 @pytest.mark.parametrize("forward", ["On", "Off"])
 @pytest.mark.parametrize("line", NAMING_A_FARM, ids=lambda line: line.split(b"\r")[0].decode())
 def test_150_01_request_line_that_names_a_farm(httpd, line, forward):
-    """SPEC 2: "with ProxyRequests On, a client that names a farm's host gets nowhere near it"."""
+    """Contract: "with ProxyRequests On, a client that names a farm's host gets nowhere near it"."""
     a = httpd.member("a")
     httpd.conf.load("proxy_connect").farm("app", a)
     httpd.conf.add(f"ProxyRequests {forward}", '<Proxy "*">', "Require all granted", "</Proxy>")
@@ -47,7 +47,7 @@ def test_150_01_request_line_that_names_a_farm(httpd, line, forward):
 
 @pytest.mark.parametrize("line", NAMING_A_FARM, ids=lambda line: line.split(b"\r")[0].decode())
 def test_150_02_beside_a_reverse_proxy(httpd, line):
-    """Issue 2: "an absolute or `unix:` URI in the request line that names a farm (must not let a client choose
+    """Contract: "an absolute or `unix:` URI in the request line that names a farm (must not let a client choose
     one)"."""
     a, b = httpd.three("a", "b")
     httpd.conf.load("proxy_connect").farm("app", a)
@@ -61,7 +61,7 @@ def test_150_02_beside_a_reverse_proxy(httpd, line):
 
 @pytest.mark.parametrize("forward", ["On", "Off"])
 def test_150_03_reverse_and_forward_together(httpd, forward):
-    """SPEC 2: with ProxyRequests On, reverse-proxied requests are the farm's as ever."""
+    """Contract: with ProxyRequests On, reverse-proxied requests are the farm's as ever."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.add(f"ProxyRequests {forward}", '<Proxy "*">', "Require all granted", "</Proxy>")
@@ -76,7 +76,7 @@ def test_150_03_reverse_and_forward_together(httpd, forward):
 @pytest.mark.parametrize("path", ["?unix:/x|http://other/", f"?unix:{'A' * 5000}|http://other/",
                                   "unix:/x%7Chttp://o/", "x?http://app/", "@other/", ":8080/"])
 def test_150_04_mapped_paths_stay_in_the_farm(httpd, path):
-    """Issue 2: "must not let a client choose": what follows the farm's name in the mapped URL is only a path."""
+    """Contract: "must not let a client choose": what follows the farm's name in the mapped URL is only a path."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.proxy("/plain/", f"{a.url}/")
@@ -88,7 +88,7 @@ def test_150_04_mapped_paths_stay_in_the_farm(httpd, path):
 
 
 def test_150_05_pattern_that_lets_the_host_through(httpd):
-    """SPEC 2: "If the host of the resulting URL names a farm": "app.evil.test" and "user@app" do not name app."""
+    """Contract: "If the host of the resulting URL names a farm": "app.evil.test" and "user@app" do not name app."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
     httpd.conf.add("RewriteEngine On", 'RewriteRule "^/h/(.*)$" "http://$1" [P]')

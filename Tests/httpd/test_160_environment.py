@@ -1,4 +1,4 @@
-"""The environment of SPEC section 9, as an access log sees it."""
+"""The environment of the contract, as an access log sees it."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def environment(httpd, path):
 
 @pytest.mark.both_mpms
 def test_160_01_normal(httpd):
-    """SPEC 9: "Set on each request a farm handled … FARM_URL is the member's URL as configured"."""
+    """Contract: "Set on each request a farm handled … FARM_URL is the member's URL as configured"."""
     a = httpd.member("a", path="/base")
     httpd.conf.farm("app", a).proxy("/app/", "http://app/")
     log_environment(httpd)
@@ -35,7 +35,7 @@ def test_160_01_normal(httpd):
 
 
 def test_160_02_failover(httpd):
-    """SPEC 9: FARM_REASON `failover`, FARM_ATTEMPTS, and the member that answered."""
+    """Contract: FARM_REASON `failover`, FARM_ATTEMPTS, and the member that answered."""
     dead, a = httpd.member("dead", start=False), httpd.member("a")
     httpd.farm((dead, "weight=1000"), a, "FarmAlgorithm roundrobin", "FarmSet fall=1000")
     log_environment(httpd)
@@ -51,7 +51,7 @@ def test_160_02_failover(httpd):
 
 @pytest.mark.parametrize("admin, condition", [("off", "offline"), ("drain", "offline"), ("on", "down")])
 def test_160_03_no_member(httpd, admin, condition):
-    """SPEC 1: condition `offline` (every member is administratively off or draining), `down` (for any other
+    """Contract: condition `offline` (every member is administratively off or draining), `down` (for any other
     reason)."""
     httpd.farm((httpd.member("dead", start=False), f"admin={admin}"))
     log_environment(httpd)
@@ -64,7 +64,7 @@ def test_160_03_no_member(httpd, admin, condition):
 
 
 def test_160_04_full(httpd):
-    """SPEC 1: condition `full` (some are available, but each is at its maxinflight)."""
+    """Contract: condition `full` (some are available, but each is at its maxinflight)."""
     a = httpd.member("a").hold()
     httpd.farm((a, "maxinflight=1"))
     log_environment(httpd)
@@ -82,7 +82,7 @@ def test_160_04_full(httpd):
 
 
 def test_160_05_other_requests(httpd):
-    """SPEC 9: "Set on each request a farm handled", and on no other."""
+    """Contract: "Set on each request a farm handled", and on no other."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.proxy("/plain/", f"{a.url}/")
@@ -95,7 +95,7 @@ def test_160_05_other_requests(httpd):
 
 
 def test_160_06_for_expressions(httpd):
-    """SPEC 9: "for logs (`%{FARM_MEMBER}e`) and expressions"."""
+    """Contract: "for logs (`%{FARM_MEMBER}e`) and expressions"."""
     httpd.farm(httpd.member("a"))
     httpd.conf.add('Header set X-Farm "expr=%{reqenv:FARM_NAME}/%{reqenv:FARM_MEMBER}"',
                    'Header set X-Env "%{FARM_URL}e"')
@@ -106,7 +106,7 @@ def test_160_06_for_expressions(httpd):
 
 
 def test_160_07_attempts_used_up(httpd):
-    """SPEC 9: FARM_ATTEMPTS counts every attempt, FARM_MEMBER is the last one's."""
+    """Contract: FARM_ATTEMPTS counts every attempt, FARM_MEMBER is the last one's."""
     from farmhttpd import members
     made = [httpd.member(name).always(members.close_after_request) for name in "ab"]
     httpd.farm(*made, "FarmSet fall=1000000")

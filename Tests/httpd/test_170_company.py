@@ -17,7 +17,7 @@ def including(httpd):
 
 
 def test_170_01_subrequests(httpd):
-    """SPEC 2: "mod_proxy maps the request first": a page may include several answers of a farm."""
+    """Contract: "mod_proxy maps the request first": a page may include several answers of a farm."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, b, "FarmAlgorithm roundrobin")
     httpd.conf.one_process()
@@ -34,7 +34,7 @@ def test_170_01_subrequests(httpd):
 
 
 def test_170_02_subrequest_that_fails_over(httpd):
-    """SPEC 2: "The client sees no error", neither inside of a page."""
+    """Contract: "The client sees no error", neither inside of a page."""
     bad, good = bad_and_good(httpd)
     including(httpd)
     (httpd.root / "htdocs" / "page.shtml").write_text('<p><!--#include virtual="/app/1" --></p>')
@@ -75,7 +75,7 @@ def test_170_04_farm_that_stands_in_for_a_farm(httpd):
 
 
 def test_170_05_server_status_and_balancer_manager(httpd):
-    """DESIGN: a farm's balancer is "never added to the server's list", so pages that walk that list are safe."""
+    """Design: a farm's balancer is "never added to the server's list", so pages that walk that list are safe."""
     a, b = httpd.three("a", "b")
     httpd.conf.load("status", *BALANCER_MODULES)
     httpd.farm(a, b)
@@ -94,7 +94,7 @@ def test_170_05_server_status_and_balancer_manager(httpd):
 
 @pytest.mark.both_mpms
 def test_170_06_recycled_children(httpd):
-    """SPEC 10: counts hold over all processes, also of children that end by themselves."""
+    """Contract: counts hold over all processes, also of children that end by themselves."""
     httpd.farm(*httpd.three())
     httpd.conf.add("MaxConnectionsPerChild 7")
     httpd.start()
@@ -108,7 +108,7 @@ def test_170_06_recycled_children(httpd):
 
 
 def test_170_07_many_generations_at_once(httpd):
-    """SPEC 10: the ledger knows every process that is left, however many restarts ago it was started."""
+    """Contract: the ledger knows every process that is left, however many restarts ago it was started."""
     a = httpd.member("a").hold()
     httpd.farm(a)
     httpd.start()
@@ -127,7 +127,7 @@ def test_170_07_many_generations_at_once(httpd):
 
 
 def test_170_08_ping(httpd):
-    """SPEC 3: worker parameter `ping`: mod_proxy_http asks with Expect: 100-continue before it sends the body."""
+    """Contract: worker parameter `ping`: mod_proxy_http asks with Expect: 100-continue before it sends the body."""
     bad, good = httpd.three("bad", "good")
     httpd.farm((bad, "ping=1 weight=1000"), (good, "ping=1"), "FarmAlgorithm roundrobin", "FarmSet fall=1000000")
     httpd.conf.one_process()
@@ -145,7 +145,7 @@ def test_170_08_ping(httpd):
 
 
 def test_170_09_cached_answers_do_not_ask(httpd):
-    """SPEC 8: "a farm's `requests` are its clients' requests": what a cache answers is none."""
+    """Contract: "a farm's `requests` are its clients' requests": what a cache answers is none."""
     a = httpd.member("a").always(answer(headers=[("Cache-Control", "max-age=600"), ("ETag", '"1"')]))
     httpd.farm(a)
     httpd.conf.load("cache", "cache_socache", "socache_shmcb")
@@ -162,7 +162,7 @@ def test_170_09_cached_answers_do_not_ask(httpd):
     '<If "%{REQUEST_URI} =~ m#^/m/#">\nSetHandler "proxy:http://app"\n</If>',
 ])
 def test_170_10_more_ways_in(httpd, lines):
-    """SPEC 2: whatever maps the request, the farm serves it, also after a failover."""
+    """Contract: whatever maps the request, the farm serves it, also after a failover."""
     bad, good = httpd.three("bad", "good")
     httpd.conf.farm("app", (bad, "weight=1000"), good, "FarmAlgorithm roundrobin", "FarmSet fall=1000000")
     httpd.conf.add(lines)

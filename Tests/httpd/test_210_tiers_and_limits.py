@@ -18,7 +18,7 @@ def asked(httpd, count=20):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_210_01_higher_tier_rests(httpd, algorithm):
-    """SPEC 3: "a higher tier serves only while no lower one has an available member below its maxinflight"."""
+    """Contract: "a higher tier serves only while no lower one has an available member below its maxinflight"."""
     a, b, c = httpd.three()
     httpd.farm((a, "tier=3"), (b, "tier=1"), (c, "tier=9"), f"FarmAlgorithm {algorithm}", "FarmSet retry=1h")
     httpd.log.expect_refused()
@@ -34,7 +34,7 @@ def test_210_01_higher_tier_rests(httpd, algorithm):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_210_02_higher_tier_serves_the_overflow(httpd, algorithm):
-    """SPEC 3: "… no lower one has an available member below its maxinflight": a full tier overflows."""
+    """Contract: "… no lower one has an available member below its maxinflight": a full tier overflows."""
     a, b = httpd.three("a", "b")
     a.hold()
     httpd.farm((a, "maxinflight=2"), (b, "tier=1"), f"FarmAlgorithm {algorithm}")
@@ -51,7 +51,7 @@ def test_210_02_higher_tier_serves_the_overflow(httpd, algorithm):
 @pytest.mark.parametrize("admin", ["drain", "off"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_210_03_configured_admin(httpd, algorithm, admin):
-    """SPEC 1: "`drain` (only requests already tied to it), `off` (administratively offline)"; issue 2: "the
+    """Contract: "`drain` (only requests already tied to it), `off` (administratively offline)"; Contract: "the
     configured admin … take effect"."""
     a, b, c = httpd.three()
     httpd.farm((a, f"admin={admin}"), b, (c, "admin=on"), f"FarmAlgorithm {algorithm}")
@@ -64,7 +64,7 @@ def test_210_03_configured_admin(httpd, algorithm, admin):
 
 @pytest.mark.parametrize("admin", ["drain", "off"])
 def test_210_04_nobody_wanted(httpd, admin):
-    """SPEC 1: condition `offline` (none is available, and every member is administratively off or draining)."""
+    """Contract: condition `offline` (none is available, and every member is administratively off or draining)."""
     members = httpd.three("a", "b")
     httpd.farm(*[(m, f"admin={admin}") for m in members])
     httpd.log.expect(r"proxy_farm")
@@ -76,7 +76,7 @@ def test_210_04_nobody_wanted(httpd, admin):
 
 
 def test_210_05_off_and_down_together(httpd):
-    """SPEC 1: `down` (none is available, for any other reason): one off, one failed."""
+    """Contract: `down` (none is available, for any other reason): one off, one failed."""
     a, b = httpd.three("a", "b")
     httpd.farm((a, "admin=off"), b, "FarmSet retry=1h")
     httpd.log.expect_refused()
@@ -90,7 +90,7 @@ def test_210_05_off_and_down_together(httpd):
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_210_06_maxinflight_over_all_processes(httpd, algorithm):
-    """SPEC 3: "`maxinflight=` … requests at once over all processes"."""
+    """Contract: "`maxinflight=` … requests at once over all processes"."""
     a, b = httpd.three("a", "b")
     httpd.farm((a, "maxinflight=3"), (b, "maxinflight=2"), f"FarmAlgorithm {algorithm}")
     httpd.log.expect(r"proxy_farm")
@@ -115,7 +115,7 @@ def test_210_06_maxinflight_over_all_processes(httpd, algorithm):
 
 
 def test_210_07_maxinflight_under_pressure(httpd):
-    """SPEC 3, the same with choices that race: the members never see more, and places are given back."""
+    """the contract, the same with choices that race: the members never see more, and places are given back."""
     a, b = httpd.three("a", "b")
     httpd.farm((a, "maxinflight=2"), (b, "maxinflight=1"))
     httpd.log.expect(r"proxy_farm")
@@ -131,7 +131,7 @@ def test_210_07_maxinflight_under_pressure(httpd):
 
 
 def test_210_08_full_is_no_failure(httpd):
-    """SPEC 1: `full` is a condition of the farm; a full member stays up and is charged nothing."""
+    """Contract: `full` is a condition of the farm; a full member stays up and is charged nothing."""
     a = httpd.member("a").hold()
     httpd.farm((a, "maxinflight=1"))
     httpd.log.expect(r"proxy_farm")
@@ -148,7 +148,7 @@ def test_210_08_full_is_no_failure(httpd):
 
 
 def test_210_09_failover_takes_a_place_too(httpd):
-    """SPEC 3: maxinflight counts every request at a member, however it got there; and gives back the failed one's."""
+    """Contract: maxinflight counts every request at a member, however it got there; and gives back the failed one's."""
     dead, a = httpd.member("dead", start=False), httpd.member("a")
     httpd.farm((dead, "weight=1000 maxinflight=1"), (a, "maxinflight=1"), "FarmAlgorithm roundrobin",
                "FarmSet fall=1000000")
@@ -161,7 +161,7 @@ def test_210_09_failover_takes_a_place_too(httpd):
 
 
 def test_210_10_place_is_given_back_when_the_client_goes(httpd):
-    """SPEC 1: "Never charged to it: a client that goes away"; "in flight from the choice to its end"."""
+    """Contract: "Never charged to it: a client that goes away"; "in flight from the choice to its end"."""
     a = httpd.member("a").hold()
     httpd.farm((a, "maxinflight=1"))
     httpd.log.expect(r"AH01110|AH01102|proxy_http:|proxy_farm")
@@ -177,7 +177,7 @@ def test_210_10_place_is_given_back_when_the_client_goes(httpd):
 
 
 def test_210_11_weight_and_tier_in_the_status(httpd):
-    """Issue 2: "name, weight, tier, the configured admin and maxinflight take effect"; SPEC 8 shows them."""
+    """Contract: "name, weight, tier, the configured admin and maxinflight take effect"; the contract shows them."""
     a, b = httpd.three("a", "b")
     httpd.farm((a, "weight=7 tier=2"), (b, "weight=1000 tier=9 admin=drain"))
     httpd.start()

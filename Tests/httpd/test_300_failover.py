@@ -41,7 +41,7 @@ def bad_and_good(httpd, *directives, fall=1000000):
 
 @pytest.mark.both_mpms
 def test_300_01_refused(httpd):
-    """SPEC 2: "If a member cannot be reached, the request goes to another available member, … The client sees no
+    """Contract: "If a member cannot be reached, the request goes to another available member, … The client sees no
     error"."""
     bad, good = bad_and_good(httpd)
     bad.refuse()
@@ -60,7 +60,7 @@ def test_300_01_refused(httpd):
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 def test_300_02_get_goes_on_to_another(httpd, failure):
-    """SPEC 2: "the same holds when the member fails later (closes, resets, times out, answers with something that does
+    """Contract: "the same holds when the member fails later (closes, resets, times out, answers with something that does
     not begin with an HTTP status line, half a header …), as long as … the method is idempotent"."""
     bad, good = bad_and_good(httpd)
     bad.always(failure)
@@ -80,7 +80,7 @@ def test_300_02_get_goes_on_to_another(httpd, failure):
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 @pytest.mark.parametrize("method", ["POST", "PATCH", "WIBBLE"])
 def test_300_03_post_is_never_sent_twice(httpd, failure, method):
-    """SPEC 2: "A POST that a member may have begun to act on is never sent twice"; issue 2: "a POST one clear 502"."""
+    """Contract: "A POST that a member may have begun to act on is never sent twice"; Contract: "a POST one clear 502"."""
     bad, good = bad_and_good(httpd)
     bad.always(failure)
     httpd.start()
@@ -96,7 +96,7 @@ def test_300_03_post_is_never_sent_twice(httpd, failure, method):
 
 @pytest.mark.parametrize("failure", ["closes after the request", "resets after the request", "half a status line"])
 def test_300_04_kept_connection_of_a_client(httpd, failure):
-    """DESIGN: every GET gets its 200 and a POST one clear 502: also as later requests of a kept-alive connection,
+    """Design: every GET gets its 200 and a POST one clear 502: also as later requests of a kept-alive connection,
     which mod_proxy_http would close without an answer."""
     bad, good = bad_and_good(httpd)
     httpd.start()
@@ -115,7 +115,7 @@ def test_300_04_kept_connection_of_a_client(httpd, failure):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_300_05_retryon_connect(httpd, method):
-    """SPEC 3: "`retryon=connect|safe`": with connect only members that cannot be reached are replaced."""
+    """Contract: "`retryon=connect|safe`": with connect only members that cannot be reached are replaced."""
     bad, good = bad_and_good(httpd, "FarmSet retryon=connect failonstatus=503")
     httpd.start()
     for failure in (members.close_after_request, members.half_status_line):
@@ -130,7 +130,7 @@ def test_300_05_retryon_connect(httpd, method):
 
 
 def test_300_06_connect_timeout(httpd):
-    """SPEC 2: "cannot be reached"; SPEC 3: "a connect timeout always is" counted towards fall."""
+    """Contract: "cannot be reached"; Contract: "a connect timeout always is" counted towards fall."""
     bad, good = httpd.member("bad", start=False), httpd.member("good")
     # A full backlog answers no more connection attempts.
     bad.listener.listen(0)
@@ -152,7 +152,7 @@ def test_300_06_connect_timeout(httpd):
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4])
 def test_300_07_maxattempts(httpd, most):
-    """SPEC 2: "at most `maxattempts` in all"; "if it is `ok`, the last failure's status"."""
+    """Contract: "at most `maxattempts` in all"; "if it is `ok`, the last failure's status"."""
     made = [httpd.member(name).always(members.close_after_request) for name in "abcde"]
     httpd.farm(*made, f"FarmSet fall=1000000 maxattempts={most}")
     httpd.log.expect_broken()
@@ -165,7 +165,7 @@ def test_300_07_maxattempts(httpd, most):
 
 
 def test_300_08_default_is_three_attempts(httpd):
-    """SPEC 3: "`maxattempts=` (3)"."""
+    """Contract: "`maxattempts=` (3)"."""
     made = [httpd.member(name).always(members.close_after_request) for name in "abcde"]
     httpd.farm(*made, "FarmSet fall=1000000")
     httpd.log.expect_broken()
@@ -175,7 +175,7 @@ def test_300_08_default_is_three_attempts(httpd):
 
 
 def test_300_09_no_member_twice(httpd):
-    """SPEC 2: "the request goes to *another* available member": with fewer members than attempts each gets one."""
+    """Contract: "the request goes to *another* available member": with fewer members than attempts each gets one."""
     made = [httpd.member(name).always(members.close_after_request) for name in "ab"]
     httpd.farm(*made, "FarmSet fall=1000000 maxattempts=10")
     httpd.log.expect_broken()
@@ -185,7 +185,7 @@ def test_300_09_no_member_twice(httpd):
 
 
 def test_300_10_all_refuse(httpd):
-    """SPEC 2: "the farm's condition at that moment decides …; if it is `ok`, the last failure's status"."""
+    """Contract: "the farm's condition at that moment decides …; if it is `ok`, the last failure's status"."""
     made = [httpd.member(name, start=False) for name in "ab"]
     httpd.farm(*made, "FarmSet fall=2 retry=1h")
     httpd.log.expect_broken()
@@ -201,7 +201,7 @@ def test_300_10_all_refuse(httpd):
 
 @pytest.mark.parametrize("failure", ["closes after the request", "resets after the request", "closes after the header"])
 def test_300_12_pooled_connections_do_not_use_up_the_attempts(httpd, failure):
-    """SPEC 2: "the request goes to *another* available member, at most `maxattempts` in all (3)": with two bad members
+    """Contract: "the request goes to *another* available member, at most `maxattempts` in all (3)": with two bad members
     and one good one the third attempt is the good one's, also when the bad ones fail on connections used before."""
     bad, worse, good = httpd.three("bad", "worse", "good")
     httpd.farm((bad, "weight=1000"), (worse, "weight=1000"), good, "FarmAlgorithm roundrobin", "FarmSet fall=1000000")
@@ -219,7 +219,7 @@ def test_300_12_pooled_connections_do_not_use_up_the_attempts(httpd, failure):
 
 @pytest.mark.both_mpms
 def test_300_11_fails_over_while_members_come_and_go(httpd):
-    """SPEC 2: "The client sees no error", whatever the moment at which a member goes away."""
+    """Contract: "The client sees no error", whatever the moment at which a member goes away."""
     made = httpd.three()
     httpd.farm(*made, "FarmSet retry=100ms maxattempts=3")
     httpd.log.expect_broken()

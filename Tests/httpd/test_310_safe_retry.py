@@ -9,7 +9,7 @@ from test_300_failover import bad_and_good
 
 @pytest.mark.parametrize("setting, health", [("", "up"), ("failontimeout=off", "up"), ("failontimeout=on", "down")])
 def test_310_01_timeout(httpd, setting, health):
-    """SPEC 3: "`failontimeout=on|off` (off: a timeout while waiting for an answer is retried and counted in errors but
+    """Contract: "`failontimeout=on|off` (off: a timeout while waiting for an answer is retried and counted in errors but
     not towards `fall`"."""
     bad, good = httpd.three("bad", "good")
     httpd.farm((bad, "weight=1000 timeout=1"), good, "FarmAlgorithm roundrobin", f"FarmSet fall=1 retry=1h {setting}")
@@ -23,7 +23,7 @@ def test_310_01_timeout(httpd, setting, health):
 
 
 def test_310_02_timeout_of_a_post(httpd):
-    """SPEC 2: "A POST that a member may have begun to act on is never sent twice": a late answer is no exception."""
+    """Contract: "A POST that a member may have begun to act on is never sent twice": a late answer is no exception."""
     bad, good = httpd.three("bad", "good")
     httpd.farm((bad, "weight=1000 timeout=1"), good, "FarmAlgorithm roundrobin")
     httpd.log.expect_broken()
@@ -36,7 +36,7 @@ def test_310_02_timeout_of_a_post(httpd):
 
 
 def test_310_03_failonstatus(httpd):
-    """SPEC 3: "`failonstatus=` e.g. 502,503"; SPEC 2: the same holds for a `failonstatus`."""
+    """Contract: "`failonstatus=` e.g. 502,503"; Contract: the same holds for a `failonstatus`."""
     bad, good = bad_and_good(httpd, "FarmSet failonstatus=502,503")
     httpd.start()
     leaks = [("Set-Cookie", "leak=1"), ("X-Leak", "1"), ("Content-Language", "xx"), ("ETag", '"leak"'),
@@ -55,7 +55,7 @@ def test_310_03_failonstatus(httpd):
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close", "none"])
 def test_310_04_failonstatus_swallows_any_answer(httpd, framing):
-    """DESIGN: "when a retry is allowed it swallows the whole answer", however it is framed."""
+    """Design: "when a retry is allowed it swallows the whole answer", however it is framed."""
     bad, good = bad_and_good(httpd, "FarmSet failonstatus=503")
     httpd.start()
     start = b"HTTP/1.1 503 No\r\nX-Leak: 1\r\nSet-Cookie: leak=1\r\n"
@@ -71,7 +71,7 @@ def test_310_04_failonstatus_swallows_any_answer(httpd, framing):
 
 
 def test_310_05_failonstatus_of_a_post_passes_through(httpd):
-    """SPEC 2: a POST is not sent again, so the client gets the member's own answer."""
+    """Contract: a POST is not sent again, so the client gets the member's own answer."""
     bad, good = bad_and_good(httpd, "FarmSet failonstatus=503")
     bad.always(answer("503 Come back", headers=[("X-Own", "yes"), ("Retry-After", "7")], body=b"the member's words"))
     httpd.start()
@@ -83,7 +83,7 @@ def test_310_05_failonstatus_of_a_post_passes_through(httpd):
 
 
 def test_310_06_failonstatus_everywhere(httpd):
-    """SPEC 2: "When the attempts are used up, …; if it is `ok`, the last failure's status"."""
+    """Contract: "When the attempts are used up, …; if it is `ok`, the last failure's status"."""
     made = [httpd.member(name).always(answer("503 No", headers=[("X-Member", name)])) for name in "ab"]
     httpd.farm(*made, "FarmSet failonstatus=503 fall=1000000")
     httpd.log.expect_broken()
@@ -95,7 +95,7 @@ def test_310_06_failonstatus_everywhere(httpd):
 
 
 def test_310_07_other_statuses_are_answers(httpd):
-    """SPEC 1: a failure is what is listed there; a 500 without failonstatus is an answer like any other."""
+    """Contract: a failure is what is listed there; a 500 without failonstatus is an answer like any other."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, b)
     httpd.start()
@@ -112,7 +112,7 @@ def test_310_07_other_statuses_are_answers(httpd):
 
 @pytest.mark.parametrize("lists", ["", "failonstatus=503"])
 def test_310_08_proxyerroroverride(httpd, lists):
-    """DESIGN: "The note `proxy-error-override` means that the member answered"."""
+    """Design: "The note `proxy-error-override` means that the member answered"."""
     bad, good = bad_and_good(httpd, f"FarmSet {lists}" if lists else "FarmSet maxattempts=3")
     (httpd.root / "htdocs" / "sorry.html").write_text("our own page")
     httpd.conf.add("ProxyErrorOverride On", "ErrorDocument 500 /sorry.html", "ErrorDocument 503 /sorry.html")
@@ -133,7 +133,7 @@ def test_310_08_proxyerroroverride(httpd, lists):
 
 
 def test_310_09_error_page_when_attempts_are_used_up(httpd):
-    """SPEC 2: "the last failure's status", with httpd's ErrorDocument as for any error."""
+    """Contract: "the last failure's status", with httpd's ErrorDocument as for any error."""
     made = [httpd.member(name).always(members.close_after_request) for name in "ab"]
     httpd.farm(*made, "FarmSet fall=1000000")
     (httpd.root / "htdocs" / "sorry.html").write_text("our own page")
@@ -145,7 +145,7 @@ def test_310_09_error_page_when_attempts_are_used_up(httpd):
 
 
 def test_310_10_filters_and_headers_are_as_after_one_attempt(httpd):
-    """DESIGN: "Before each attempt after the first, restore what the failed one left: … filter lists …"."""
+    """Design: "Before each attempt after the first, restore what the failed one left: … filter lists …"."""
     bad, good = bad_and_good(httpd, "FarmSet failonstatus=503")
     httpd.conf.load("deflate").add('<Location "/app/">', "SetOutputFilter DEFLATE", 'Header set X-Once "1"',
                                    'Header add X-Added "1"', "</Location>")
@@ -164,7 +164,7 @@ def test_310_10_filters_and_headers_are_as_after_one_attempt(httpd):
 
 
 def test_310_11_forwarded_headers_are_not_doubled(httpd):
-    """DESIGN: each attempt starts from the same request: X-Forwarded-For and Via are added once."""
+    """Design: each attempt starts from the same request: X-Forwarded-For and Via are added once."""
     bad, good = bad_and_good(httpd)
     bad.always(members.close_after_request)
     httpd.conf.add("ProxyVia On")

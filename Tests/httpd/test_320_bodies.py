@@ -26,7 +26,7 @@ def in_pieces(body, size=5000):
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [0, 1, 60 * KIB, 64 * KIB, 1024 * KIB])
 def test_320_01_post_to_a_member_that_refuses(httpd, size, chunked):
-    """SPEC 2: "If a member cannot be reached, the request goes to another available member": with its body, of any
+    """Contract: "If a member cannot be reached, the request goes to another available member": with its body, of any
     size, since nobody has had any of it."""
     bad, good = bad_and_good(httpd)
     bad.refuse()
@@ -43,7 +43,7 @@ def test_320_01_post_to_a_member_that_refuses(httpd, size, chunked):
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [0, 1, 8 * KIB, 16 * KIB, 16 * KIB + 1, 64 * KIB - 1, 64 * KIB])
 def test_320_02_put_is_sent_again(httpd, size, chunked, failure):
-    """SPEC 2: "the request body, if any, can be sent again (bodies up to 64 KiB are kept for it)"."""
+    """Contract: "the request body, if any, can be sent again (bodies up to 64 KiB are kept for it)"."""
     bad, good = bad_and_good(httpd)
     bad.always(failure)
     httpd.start()
@@ -57,7 +57,7 @@ def test_320_02_put_is_sent_again(httpd, size, chunked, failure):
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [64 * KIB + 1, 100 * KIB, 1024 * KIB])
 def test_320_03_larger_bodies_are_sent_once(httpd, size, chunked):
-    """SPEC 2: "bodies up to 64 KiB are kept for it": a larger one cannot be sent again, so the client hears of it."""
+    """Contract: "bodies up to 64 KiB are kept for it": a larger one cannot be sent again, so the client hears of it."""
     bad, good = bad_and_good(httpd)
     bad.always(members.close_after_request)
     httpd.start()
@@ -69,7 +69,7 @@ def test_320_03_larger_bodies_are_sent_once(httpd, size, chunked):
 
 @pytest.mark.parametrize("size", [100, 60 * KIB])
 def test_320_04_member_that_does_not_read_the_body(httpd, size):
-    """SPEC 2: "the member fails later (closes, resets, …)": also while the body is on its way."""
+    """Contract: "the member fails later (closes, resets, …)": also while the body is on its way."""
     bad, good = bad_and_good(httpd)
     httpd.start()
     body = body_of(size)
@@ -82,7 +82,7 @@ def test_320_04_member_that_does_not_read_the_body(httpd, size):
 
 
 def test_320_05_body_that_comes_slowly(httpd):
-    """SPEC 2: a body that arrives in pieces after the first attempt began is sent whole to the second member."""
+    """Contract: a body that arrives in pieces after the first attempt began is sent whole to the second member."""
     bad, good = bad_and_good(httpd)
     bad.refuse()
     httpd.start()
@@ -96,7 +96,7 @@ def test_320_05_body_that_comes_slowly(httpd):
 
 
 def test_320_06_expect_100_continue(httpd):
-    """SPEC 2: with Expect: 100-continue the body is asked for once and reaches the member that answers."""
+    """Contract: with Expect: 100-continue the body is asked for once and reaches the member that answers."""
     bad, good = bad_and_good(httpd)
     httpd.start()
     for failure in (members.close_after_request, None):
@@ -124,7 +124,7 @@ BAD_BODIES = {
 @pytest.mark.parametrize("rest", BAD_BODIES.values(), ids=BAD_BODIES.keys())
 @pytest.mark.parametrize("method", [b"PUT", b"POST"])
 def test_320_07_bad_bodies_are_the_clients_fault(httpd, rest, method):
-    """SPEC 1: "Never charged to it: a client that goes away or sends a bad or late body"."""
+    """Contract: "Never charged to it: a client that goes away or sends a bad or late body"."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, b)
     httpd.log.expect_broken()
@@ -140,7 +140,7 @@ def test_320_07_bad_bodies_are_the_clients_fault(httpd, rest, method):
 
 
 def test_320_08_late_body_is_the_clients_fault(httpd):
-    """SPEC 1: "… or sends a bad or late body"."""
+    """Contract: "… or sends a bad or late body"."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.conf.load("reqtimeout").add("RequestReadTimeout body=1")
@@ -155,7 +155,7 @@ def test_320_08_late_body_is_the_clients_fault(httpd):
 
 
 def test_320_09_answer_before_the_body_is_read(httpd):
-    """SPEC 2: a member may answer before it has read all; that is an answer, and no failure."""
+    """Contract: a member may answer before it has read all; that is an answer, and no failure."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, b)
     httpd.log.expect_broken()

@@ -32,7 +32,7 @@ def outcome(call):
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_330_01_client_sees_the_cut(httpd, cut, method):
-    """SPEC 2: "A member that cuts an answer short, after bytes have gone out, is charged a failure; the client sees the
+    """Contract: "A member that cuts an answer short, after bytes have gone out, is charged a failure; the client sees the
     cut, never a complete answer"."""
     bad, good = bad_and_good(httpd)
     bad.always(cut)
@@ -44,7 +44,7 @@ def test_330_01_client_sees_the_cut(httpd, cut, method):
 
 
 def test_330_02_a_cut_counts_towards_fall(httpd):
-    """SPEC 1: a failure is the member's when it "cuts an answer short"; SPEC 3: `fall=` failures mean down."""
+    """Contract: a failure is the member's when it "cuts an answer short"; Contract: `fall=` failures mean down."""
     bad, good = bad_and_good(httpd, "FarmSet retry=1h", fall=2)
     bad.always(members.cut())
     httpd.start()
@@ -61,7 +61,7 @@ def test_330_02_a_cut_counts_towards_fall(httpd):
                          ids=["nothing", "half", "chunked, nothing", "chunked, half"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_330_03_small_answers_cut(httpd, cut, method):
-    """SPEC 2: "never a complete answer": a retry is right only for what may be repeated."""
+    """Contract: "never a complete answer": a retry is right only for what may be repeated."""
     bad, good = bad_and_good(httpd)
     bad.always(cut)
     httpd.start()
@@ -98,7 +98,7 @@ def test_330_05_answer_that_ends_with_the_connection(httpd):
 
 
 def test_330_06_client_that_goes_away_is_not_the_members_failure(httpd):
-    """SPEC 1: "Never charged to it: a client that goes away"."""
+    """Contract: "Never charged to it: a client that goes away"."""
     import socket
     a = httpd.member("a").always(answer(body=b"y" * 20_000_000))
     httpd.farm(a)
@@ -114,7 +114,7 @@ def test_330_06_client_that_goes_away_is_not_the_members_failure(httpd):
 
 
 def test_330_07_reset_in_the_middle(httpd):
-    """SPEC 1: a failure is the member's when it "resets …, cuts an answer short"."""
+    """Contract: a failure is the member's when it "resets …, cuts an answer short"."""
     bad, _ = bad_and_good(httpd)
 
     @members.stage("body")

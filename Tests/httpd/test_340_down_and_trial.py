@@ -12,7 +12,7 @@ from test_300_failover import bad_and_good
 
 @pytest.mark.parametrize("fall", [1, 2, 5])
 def test_340_01_fall(httpd, fall):
-    """SPEC 3: "`fall=` failures in a row that mean down (1)"."""
+    """Contract: "`fall=` failures in a row that mean down (1)"."""
     bad, good = bad_and_good(httpd, "FarmSet retry=1h", fall=fall)
     bad.always(members.close_after_request)
     httpd.start()
@@ -28,7 +28,7 @@ def test_340_01_fall(httpd, fall):
 
 
 def test_340_02_in_a_row(httpd):
-    """SPEC 3: "failures *in a row*": an answer in between starts the count again."""
+    """Contract: "failures *in a row*": an answer in between starts the count again."""
     bad, good = httpd.three("bad", "good")
     # Without pooled connections: one that was used before may be tried again afresh before it counts.
     httpd.farm((bad, "weight=1000 disablereuse=on"), good, "FarmAlgorithm roundrobin", "FarmSet fall=3 retry=1h")
@@ -45,7 +45,7 @@ def test_340_02_in_a_row(httpd):
 
 @pytest.mark.both_mpms
 def test_340_03_all_processes_know(httpd):
-    """SPEC 2: "State and counts of a member are shared by all"."""
+    """Contract: "State and counts of a member are shared by all"."""
     bad, good = httpd.three("bad", "good")
     httpd.farm(bad, good, "FarmSet fall=1 retry=1h")
     httpd.log.expect_broken()
@@ -60,7 +60,7 @@ def test_340_03_all_processes_know(httpd):
 
 
 def test_340_04_comes_back(httpd):
-    """SPEC 3: "`retry=` time until a member that failures put down is tried by one request that may be repeated"."""
+    """Contract: "`retry=` time until a member that failures put down is tried by one request that may be repeated"."""
     bad, good = bad_and_good(httpd, "FarmSet retry=200ms", fall=1)
     bad.refuse()
     httpd.start()
@@ -74,7 +74,7 @@ def test_340_04_comes_back(httpd):
 
 
 def test_340_05_backs_off(httpd):
-    """SPEC 3: "doubles with each failed trial up to 16 times"."""
+    """Contract: "doubles with each failed trial up to 16 times"."""
     bad, good = bad_and_good(httpd, "FarmSet retry=150ms", fall=1)
     bad.always(members.close_after_request)
     httpd.start()
@@ -91,7 +91,7 @@ def test_340_05_backs_off(httpd):
 
 
 def test_340_06_backing_off_starts_anew(httpd):
-    """SPEC 3: `retry` doubles with each *failed trial*; a member that came back is tried after `retry` again."""
+    """Contract: `retry` doubles with each *failed trial*; a member that came back is tried after `retry` again."""
     bad, good = bad_and_good(httpd, "FarmSet retry=150ms", fall=1)
     httpd.start()
     bad.always(members.close_after_request)
@@ -108,7 +108,7 @@ def test_340_06_backing_off_starts_anew(httpd):
 
 @pytest.mark.both_mpms
 def test_340_07_one_trial_at_a_time(httpd):
-    """SPEC 3: "is tried by *one* request"."""
+    """Contract: "is tried by *one* request"."""
     bad, good = httpd.three("bad", "good")
     httpd.farm((bad, "weight=1000"), good, "FarmAlgorithm roundrobin", "FarmSet fall=1 retry=2s")
     httpd.conf.mpm_lines[0] = "StartServers 4"
@@ -140,7 +140,7 @@ def test_340_07_one_trial_at_a_time(httpd):
 
 
 def test_340_08_posts_are_no_trials(httpd):
-    """SPEC 3: tried "by one request that may be repeated …; other requests use it only when no member is available"."""
+    """Contract: tried "by one request that may be repeated …; other requests use it only when no member is available"."""
     bad, good = bad_and_good(httpd, "FarmSet retry=100ms", fall=1)
     bad.refuse()
     httpd.start()
@@ -155,7 +155,7 @@ def test_340_08_posts_are_no_trials(httpd):
 
 
 def test_340_09_large_put_is_no_trial(httpd):
-    """SPEC 3: "one request that may be repeated": a body of more than 64 KiB cannot be (SPEC 2)."""
+    """Contract: "one request that may be repeated": a body of more than 64 KiB cannot be (the contract)."""
     bad, good = bad_and_good(httpd, "FarmSet retry=100ms", fall=1)
     bad.refuse()
     httpd.start()
@@ -169,7 +169,7 @@ def test_340_09_large_put_is_no_trial(httpd):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_340_10_nobody_else(httpd, method):
-    """SPEC 3: "other requests use it only when no member is available"."""
+    """Contract: "other requests use it only when no member is available"."""
     a = httpd.member("a")
     httpd.farm(a, "FarmSet fall=1 retry=100ms")
     httpd.log.expect_broken()
@@ -184,7 +184,7 @@ def test_340_10_nobody_else(httpd, method):
 
 
 def test_340_11_failed_trial_is_not_seen_by_the_client(httpd):
-    """SPEC 3: a trial is made by a request "that may be repeated", and repeated it is."""
+    """Contract: a trial is made by a request "that may be repeated", and repeated it is."""
     bad, good = bad_and_good(httpd, "FarmSet retry=50ms", fall=1)
     bad.always(members.half_header)
     httpd.start()
@@ -198,7 +198,7 @@ def test_340_11_failed_trial_is_not_seen_by_the_client(httpd):
 
 
 def test_340_12_health_is_not_admin(httpd):
-    """SPEC 1: health: "Never set by, and never setting, admin"."""
+    """Contract: health: "Never set by, and never setting, admin"."""
     bad, _ = bad_and_good(httpd, "FarmSet retry=1h", fall=1)
     bad.refuse()
     httpd.start()

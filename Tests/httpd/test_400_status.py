@@ -26,7 +26,7 @@ def is_count(value):
 
 @pytest.mark.both_mpms
 def test_400_01_shape(httpd):
-    """SPEC 8: the JSON's keys; "Further keys may be added; these never change"."""
+    """Contract: the JSON's keys; "Further keys may be added; these never change"."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, (b, "weight=3 tier=2 admin=drain"), "FarmAlgorithm busyness")
     httpd.conf.farm("empty", httpd.member("z"))
@@ -45,7 +45,7 @@ def test_400_01_shape(httpd):
 
 
 def test_400_02_types_and_unknowns(httpd):
-    """SPEC 8: "what is unknown or unset is null. Times are RFC 3339 in UTC; a farm's `available` is the number of its
+    """Contract: "what is unknown or unset is null. Times are RFC 3339 in UTC; a farm's `available` is the number of its
     available members, a member's a boolean"."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, (b, "weight=3 tier=2 admin=drain"), "FarmAlgorithm busyness")
@@ -74,7 +74,7 @@ def test_400_02_types_and_unknowns(httpd):
 
 @pytest.mark.both_mpms
 def test_400_03_counts(httpd):
-    """SPEC 8: "`bytes_in` came from the member, `bytes_out` went to it; a farm's `requests` are its clients' requests,
+    """Contract: "`bytes_in` came from the member, `bytes_out` went to it; a farm's `requests` are its clients' requests,
     a member's are attempts"."""
     a = httpd.member("a").always(answer(body=b"q" * 10_000))
     httpd.farm(a)
@@ -90,7 +90,7 @@ def test_400_03_counts(httpd):
 
 
 def test_400_04_forms_of_the_question(httpd):
-    """SPEC 8: "`?format=json` (application/json)"; "An unknown format: 400"; issue 2: "without a format, JSON for
+    """Contract: "`?format=json` (application/json)"; "An unknown format: 400"; Contract: "without a format, JSON for
     now"."""
     httpd.farm(httpd.member("a"))
     httpd.start()
@@ -103,7 +103,7 @@ def test_400_04_forms_of_the_question(httpd):
 
 
 def test_400_05_methods(httpd):
-    """SPEC 3: `farm-status` is "read only": other methods are refused with 405."""
+    """Contract: `farm-status` is "read only": other methods are refused with 405."""
     httpd.farm(httpd.member("a"))
     httpd.start()
     head = httpd.get("/farm-status", method="HEAD")
@@ -115,7 +115,7 @@ def test_400_05_methods(httpd):
 
 
 def test_400_06_guarded_by_require(httpd):
-    """SPEC 3: "each enabled with `SetHandler` in a Location guarded by the usual Require lines"."""
+    """Contract: "each enabled with `SetHandler` in a Location guarded by the usual Require lines"."""
     httpd.farm(httpd.member("a"))
     httpd.conf.add('<Location "/closed">', "SetHandler farm-status", "Require all denied", "</Location>")
     httpd.log.expect("AH01630")
@@ -134,7 +134,7 @@ def test_400_07_caches(httpd):
 
 
 def test_400_08_odd_names_and_numbers(httpd):
-    """SPEC 1: names that are legal; the JSON must stay JSON with all of them and with many members."""
+    """Contract: names that are legal; the JSON must stay JSON with all of them and with many members."""
     a = httpd.member("a")
     httpd.conf.farm("-_0", *[f"FarmMember {a.url}/{n} name=m:{n}.x_y-z weight={n % 1000 + 1}" for n in range(300)])
     httpd.start()
@@ -148,7 +148,7 @@ def test_400_08_odd_names_and_numbers(httpd):
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGWINCH], ids=["stop", "graceful-stop"])
 def test_400_09_nothing_is_left(httpd, how):
-    """SPEC 10: "One segment per httpd instance"; issue 2: "a full stop removes the segment"."""
+    """Contract: "One segment per httpd instance"; Contract: "a full stop removes the segment"."""
     httpd.farm(*httpd.three())
     httpd.start()
     assert httpd.segments, "no shared memory was found: this test would prove nothing"
@@ -162,7 +162,7 @@ def test_400_09_nothing_is_left(httpd, how):
 
 
 def test_400_10_two_servers_side_by_side(httpd):
-    """SPEC 10: "One segment per httpd instance": another instance with the same names counts for itself."""
+    """Contract: "One segment per httpd instance": another instance with the same names counts for itself."""
     from farmhttpd.env import Httpd
     a = httpd.member("a")
     httpd.farm(a)
@@ -182,7 +182,7 @@ def test_400_10_two_servers_side_by_side(httpd):
 
 
 def test_400_11_full_stop_forgets(httpd):
-    """Issue 2: "a full stop removes the segment": the next start counts from nought, on the same ServerRoot."""
+    """Contract: "a full stop removes the segment": the next start counts from nought, on the same ServerRoot."""
     a = httpd.member("a")
     httpd.farm(a, "FarmSet retry=1h")
     httpd.log.expect_broken()
@@ -219,7 +219,7 @@ def test_400_12_start_after_a_murder(httpd):
 
 
 def test_400_13_latency_runs_to_the_final_status_line(httpd):
-    """SPEC 1: "Latency runs from the choice to the first byte of the final status line; upgraded connections and 1xx
+    """Contract: "Latency runs from the choice to the first byte of the final status line; upgraded connections and 1xx
     answers do not change it"."""
     import threading
     a, b = httpd.three("a", "b")
@@ -239,7 +239,7 @@ def test_400_13_latency_runs_to_the_final_status_line(httpd):
 
 
 def test_400_14_upgrades_have_no_latency(httpd):
-    """SPEC 1: "upgraded connections … do not change it"."""
+    """Contract: "upgraded connections … do not change it"."""
     from farmhttpd.protocols import WebSocketMember
     from test_140_protocols import upgrade
     a = httpd.member("a", WebSocketMember)

@@ -17,7 +17,7 @@ def ask(httpd, count, target="/app/x"):
 
 @pytest.mark.both_mpms
 def test_410_01_counters_stay(httpd):
-    """SPEC 10: "A graceful restart keeps every counter, metric and state of the members that still exist"."""
+    """Contract: "A graceful restart keeps every counter, metric and state of the members that still exist"."""
     httpd.farm(*httpd.three(), "FarmAlgorithm roundrobin")
     httpd.start()
     ask(httpd, 12)
@@ -34,7 +34,7 @@ def test_410_01_counters_stay(httpd):
 
 
 def test_410_02_added_removed_reordered(httpd):
-    """SPEC 10: "… of the members that still exist, by farm and member name"; issue 2: "also when members are added,
+    """Contract: "… of the members that still exist, by farm and member name"; Contract: "also when members are added,
     removed or reordered"."""
     a, b, c, d = httpd.three("a", "b", "c", "d")
     httpd.farm(a, b, c, "FarmAlgorithm roundrobin")
@@ -54,7 +54,7 @@ def test_410_02_added_removed_reordered(httpd):
 
 
 def test_410_03_two_farms_keep_apart(httpd):
-    """SPEC 10: "by farm *and* member name"."""
+    """Contract: "by farm *and* member name"."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, name="one").farm((a, ""), b, name="two")
     httpd.conf.one_process()
@@ -70,7 +70,7 @@ def test_410_03_two_farms_keep_apart(httpd):
 
 
 def test_410_04_configured_values_change(httpd):
-    """SPEC 10: "a value set at run time … holds until the configuration's own value for it changes": so a changed
+    """Contract: "a value set at run time … holds until the configuration's own value for it changes": so a changed
     weight, tier or admin of the configuration takes effect, and the counters stay."""
     a, b = httpd.three("a", "b")
     httpd.farm((a, "weight=1"), b, "FarmAlgorithm roundrobin")
@@ -87,7 +87,7 @@ def test_410_04_configured_values_change(httpd):
 
 
 def test_410_05_url_changes(httpd):
-    """SPEC 10: a member is known "by farm and member name": a new URL under the old name takes over the counters."""
+    """Contract: a member is known "by farm and member name": a new URL under the old name takes over the counters."""
     a, b = httpd.three("a", "b")
     httpd.farm(a)
     httpd.start()
@@ -100,7 +100,7 @@ def test_410_05_url_changes(httpd):
 
 
 def test_410_06_health_stays(httpd):
-    """SPEC 10: "… every counter, metric and state": a member that is down stays down, and its retry goes on."""
+    """Contract: "… every counter, metric and state": a member that is down stays down, and its retry goes on."""
     bad, good = httpd.three("bad", "good")
     httpd.farm((bad, "weight=1000"), good, "FarmAlgorithm roundrobin", "FarmSet retry=1h")
     httpd.log.expect_broken()
@@ -115,7 +115,7 @@ def test_410_06_health_stays(httpd):
 
 @pytest.mark.both_mpms
 def test_410_07_old_children_use_the_same_rows(httpd):
-    """Issue 2: "Old and new children share rows and locks while a graceful restart is under way"."""
+    """Contract: "Old and new children share rows and locks while a graceful restart is under way"."""
     a = httpd.member("a").hold()
     httpd.farm((a, "maxinflight=2"))
     httpd.log.expect(r"proxy_farm")
@@ -142,7 +142,7 @@ def test_410_07_old_children_use_the_same_rows(httpd):
 
 
 def test_410_08_member_removed_under_its_request(httpd):
-    """DESIGN: "a removed member's row is used again only when no process of its generation is left"."""
+    """Design: "a removed member's row is used again only when no process of its generation is left"."""
     a, b, c = httpd.three()
     a.hold()
     httpd.farm(a)
@@ -164,7 +164,7 @@ def test_410_08_member_removed_under_its_request(httpd):
 
 @pytest.mark.both_mpms
 def test_410_09_no_failed_request_under_load(httpd):
-    """SPEC 10: "loses no request"; issue 2: "failed requests (goal 0)" with new connections."""
+    """Contract: "loses no request"; Contract: "failed requests (goal 0)" with new connections."""
     made = httpd.three()
     httpd.farm(*made)
     httpd.start()
@@ -198,7 +198,7 @@ def test_410_09_no_failed_request_under_load(httpd):
 
 @pytest.mark.both_mpms
 def test_410_10_growing(httpd):
-    """DESIGN: "A configuration that needs more rows adds a block": far more members than at the start, and back."""
+    """Design: "A configuration that needs more rows adds a block": far more members than at the start, and back."""
     a = httpd.member("a")
     few = [f"FarmMember {a.url}/{n} name=m{n}" for n in range(2)]
     many = [f"FarmMember {a.url}/{n} name=m{n}" for n in range(200)]
@@ -221,7 +221,7 @@ def test_410_10_growing(httpd):
 
 
 def test_410_11_farm_comes_and_goes(httpd):
-    """SPEC 10, for whole farms: a new one starts at nought, one that left is no farm any more."""
+    """the contract, for whole farms: a new one starts at nought, one that left is no farm any more."""
     a, b = httpd.three("a", "b")
     httpd.farm(a)
     httpd.log.expect(r"AH00898|DNS lookup|AH01059|AH00547")
@@ -238,7 +238,7 @@ def test_410_11_farm_comes_and_goes(httpd):
 
 
 def test_410_12_many_restarts(httpd):
-    """DESIGN: "80 graceful restarts … without loss": no row, lock or segment is used up by a restart."""
+    """Design: "80 graceful restarts … without loss": no row, lock or segment is used up by a restart."""
     httpd.farm(*httpd.three("a", "b"))
     httpd.start()
     for n in range(25):
@@ -250,7 +250,7 @@ def test_410_12_many_restarts(httpd):
 
 
 def test_410_13_hard_restart(httpd):
-    """SPEC 10: what outlives `pconf` outlives a hard restart (SIGHUP) too; nothing stays in flight."""
+    """Contract: what outlives `pconf` outlives a hard restart (SIGHUP) too; nothing stays in flight."""
     a = httpd.member("a")
     httpd.farm(a)
     httpd.start()
@@ -262,7 +262,7 @@ def test_410_13_hard_restart(httpd):
 
 
 def test_410_14_hard_restart_with_requests_in_flight(httpd):
-    """SPEC 10: "A child that dies … with requests in flight, leaves … within 2 s no count behind"."""
+    """Contract: "A child that dies … with requests in flight, leaves … within 2 s no count behind"."""
     a = httpd.member("a").always(members.never)
     httpd.farm(a)
     httpd.log.expect_broken()

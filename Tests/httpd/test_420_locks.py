@@ -27,7 +27,7 @@ def busy(httpd, count=160):
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("locks", ["engine", "farm", "row"])
 def test_420_01_farmlocks(httpd, locks):
-    """SPEC 3: "`FarmLocks engine|farm|row` … granularity of the mutexes over the state tables"."""
+    """Contract: "`FarmLocks engine|farm|row` … granularity of the mutexes over the state tables"."""
     httpd.conf.add(f"FarmLocks {locks}")
     httpd.farm(*httpd.three(), "FarmSet retry=100ms")
     httpd.conf.farm("other", httpd.member("z"))
@@ -46,7 +46,7 @@ def test_420_01_farmlocks(httpd, locks):
 
 @pytest.mark.parametrize("first, second", [("row", "engine"), ("engine", "row"), ("farm", "row"), (None, "farm")])
 def test_420_02_change_of_farmlocks(httpd, first, second):
-    """SPEC 3: "A change takes effect at the next full start, with a warning"."""
+    """Contract: "A change takes effect at the next full start, with a warning"."""
     if first:
         httpd.conf.add(f"FarmLocks {first}")
     httpd.farm(*httpd.three("a", "b"))
@@ -70,7 +70,7 @@ MECHANISMS = ["default", "pthread", "posixsem", "sysvsem", "fcntl:RUN", "flock:R
 @pytest.mark.parametrize("mpm", ["event", "prefork"])
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_420_03_mechanisms(httpd, mechanism):
-    """SPEC 3: "The lock mechanism is chosen by `Mutex … proxy-farm`"."""
+    """Contract: "The lock mechanism is chosen by `Mutex … proxy-farm`"."""
     httpd.conf.mutex.append(f"Mutex {mechanism.replace('RUN', str(httpd.root / 'run'))} proxy-farm")
     httpd.farm(*httpd.three(), "FarmSet retry=100ms")
     httpd.log.expect_broken()
@@ -92,7 +92,7 @@ def sysv_semaphores():
 
 
 def test_420_04_mutex_directive_knows_the_name(httpd):
-    """SPEC 3: the name `proxy-farm` is httpd's for our mutexes; another is an error of httpd's own."""
+    """Contract: the name `proxy-farm` is httpd's for our mutexes; another is an error of httpd's own."""
     httpd.farm(httpd.member("a"))
     httpd.conf.mutex.append("Mutex pthread proxy-farmer")
     assert httpd.configtest()[0] != 0
@@ -114,7 +114,7 @@ def survive(call):
 
 @pytest.mark.both_mpms
 def test_420_05_killed_children_leave_no_count(httpd):
-    """SPEC 10: "A child that dies … with requests in flight, leaves … within 2 s no count behind"."""
+    """Contract: "A child that dies … with requests in flight, leaves … within 2 s no count behind"."""
     a, b = httpd.three("a", "b")
     httpd.farm(a, (b, "maxinflight=4"))
     httpd.log.expect(KILLED)
@@ -135,7 +135,7 @@ def test_420_05_killed_children_leave_no_count(httpd):
 
 
 def test_420_06_other_children_keep_their_counts(httpd):
-    """DESIGN: "Requests in flight are counted in a ledger: per member and per process": only the dead one's go."""
+    """Design: "Requests in flight are counted in a ledger: per member and per process": only the dead one's go."""
     a = httpd.member("a").hold()
     httpd.farm(a)
     httpd.conf.mpm = httpd.mpm = "prefork"
@@ -159,7 +159,7 @@ def test_420_06_other_children_keep_their_counts(httpd):
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("locks", ["engine", "row"])
 def test_420_07_killing_under_load(httpd, locks):
-    """Issue 2: "kill -9 of a child every 2 s: requests in flight counted at the end, with no load (goal 0)"; "a mutex
+    """Contract: "kill -9 of a child every 2 s: requests in flight counted at the end, with no load (goal 0)"; "a mutex
     whose owner died is recovered and its row repaired"."""
     httpd.conf.add(f"FarmLocks {locks}")
     made = httpd.three()
@@ -195,7 +195,7 @@ def test_420_07_killing_under_load(httpd, locks):
 
 
 def test_420_08_trial_whose_process_dies(httpd):
-    """SPEC 3: "a trial whose process dies is over after `retry`"."""
+    """Contract: "a trial whose process dies is over after `retry`"."""
     bad, good = httpd.three("bad", "good")
     httpd.farm((bad, "weight=1000"), good, "FarmAlgorithm roundrobin", "FarmSet fall=1 retry=300ms")
     httpd.log.expect(KILLED)
@@ -223,7 +223,7 @@ def test_420_08_trial_whose_process_dies(httpd):
 
 
 def test_420_09_killed_during_a_graceful_restart(httpd):
-    """SPEC 10: children of an older generation that die leave no count behind either."""
+    """Contract: children of an older generation that die leave no count behind either."""
     a = httpd.member("a").hold()
     httpd.farm(a)
     httpd.log.expect(KILLED)
@@ -240,7 +240,7 @@ def test_420_09_killed_during_a_graceful_restart(httpd):
 
 
 def test_420_10_more_locks_than_there_are(httpd):
-    """SPEC 3: "where it cannot give that many locks, the start stops with the numbers and the remedy"."""
+    """Contract: "where it cannot give that many locks, the start stops with the numbers and the remedy"."""
     import resource
     a = httpd.member("a")
     httpd.conf.mutex.append(f"Mutex flock:{httpd.root}/run proxy-farm")

@@ -89,7 +89,7 @@ def check_unharmed(httpd, before):
 
 @pytest.mark.both_mpms
 def test_500_01_requests_of_every_kind(httpd):
-    """Issue 2: "No request from outside, and no answer from a member, crashes a child"."""
+    """Contract: "No request from outside, and no answer from a member, crashes a child"."""
     httpd.farm(*httpd.three("a", "b"))
     httpd.log.expect(CLIENT_FAULTS)
     httpd.start()
@@ -103,7 +103,7 @@ def test_500_01_requests_of_every_kind(httpd):
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("seed", range(4))
 def test_500_02_requests_by_chance(httpd, seed):
-    """Issue 2, the same with requests that are right but for a few bytes; each run makes the same ones."""
+    """the contract, the same with requests that are right but for a few bytes; each run makes the same ones."""
     chance = random.Random(seed)
     httpd.farm(*httpd.three("a", "b"))
     httpd.log.expect(CLIENT_FAULTS)
@@ -121,7 +121,7 @@ def test_500_02_requests_by_chance(httpd, seed):
 
 @pytest.mark.both_mpms
 def test_500_03_clients_that_vanish(httpd):
-    """SPEC 1: "a client that goes away" is nobody's failure; "in flight from the choice to its end"."""
+    """Contract: "a client that goes away" is nobody's failure; "in flight from the choice to its end"."""
     a = httpd.member("a").always(answer(body=b"v" * 500_000))
     httpd.farm(a)
     httpd.log.expect(CLIENT_FAULTS)

@@ -99,7 +99,7 @@ def bad_beside_good(httpd, *options, kind=members.Member):
 @pytest.mark.parametrize("options", [[], ["FarmSet failonstatus=204,302,503"], ["FarmSet retryon=connect"]],
                          ids=["default", "failonstatus", "connect"])
 def test_510_01_answers_of_every_kind(httpd, options):
-    """Issue 2: "header and URL garbage from members"; "no answer from a member, crashes a child"."""
+    """Contract: "header and URL garbage from members"; "no answer from a member, crashes a child"."""
     bad, good, before = bad_beside_good(httpd, *options)
     for name, data in ANSWERS.items():
         for method in ("GET", "HEAD", "POST", "PUT"):
@@ -115,7 +115,7 @@ def test_510_01_answers_of_every_kind(httpd, options):
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("seed", range(4))
 def test_510_02_answers_by_chance(httpd, seed):
-    """Issue 2, the same with answers that are right but for a few bytes; each run makes the same ones."""
+    """the contract, the same with answers that are right but for a few bytes; each run makes the same ones."""
     chance = random.Random(seed)
     bad, _, before = bad_beside_good(httpd, "FarmSet failonstatus=503")
     whole = [data for data in ANSWERS.values() if 20 < len(data) < 3000]
@@ -133,7 +133,7 @@ def test_510_02_answers_by_chance(httpd, seed):
 
 @pytest.mark.parametrize("kind, module", [(FcgiMember, "proxy_fcgi"), (AjpMember, "proxy_ajp")], ids=["fcgi", "ajp"])
 def test_510_03_other_protocols(httpd, kind, module):
-    """Issue 2: "no answer from a member, crashes a child", whatever the member should have spoken."""
+    """Contract: "no answer from a member, crashes a child", whatever the member should have spoken."""
     httpd.conf.load(module)
     bad, good, before = bad_beside_good(httpd, kind=kind)
     fcgi_half = b"\1\6\0\1\0\x20\0\0Content-Type: text/pl"
@@ -149,7 +149,7 @@ def test_510_03_other_protocols(httpd, kind, module):
 
 
 def test_510_04_garbage_never_reaches_a_get(httpd):
-    """SPEC 2: an answer "that does not begin with an HTTP status line" is retried: bytes that are no HTTP never reach a
+    """Contract: an answer "that does not begin with an HTTP status line" is retried: bytes that are no HTTP never reach a
     client that may be served by another."""
     bad, good, _ = bad_beside_good(httpd)
     for name in ("nothing", "a byte", "a line end", "NUL", "binary", "HTTP/0.9 page", "HTTP/2 frames", "TLS alert",

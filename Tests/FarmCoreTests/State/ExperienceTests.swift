@@ -32,10 +32,18 @@ import Testing
         #expect(counted() == 501, "its latency is a latency all the same")
     }
 
-    @Test func aSlowErrorRaisesTheAverage() {
-        Experience.answered(row, latency: 1_000, isError: false, now: 1_000_000)
-        Experience.answered(row, latency: 1_000_000, isError: true, now: 11_000_000)
-        #expect(latency() > 400_000)
+    /// Slow answers, errors or not, raise the average, but one of them only so far.
+    @Test(arguments: [false, true]) func slowAnswersRaiseTheAverage(isError: Bool) {
+        for step: UInt64 in 0..<200 {
+            Experience.answered(row, latency: 1_000, isError: false, now: 1_000_000 + step * 10_000)
+        }
+        let before = latency()
+        Experience.answered(row, latency: 1_000_000, isError: isError, now: 3_000_000)
+        #expect(latency() > before && latency() < 2 * before)
+        for step: UInt64 in 1...200 {
+            Experience.answered(row, latency: 1_000_000, isError: isError, now: 3_000_000 + step * 10_000)
+        }
+        #expect(latency() > 900_000)
     }
 
     @Test func aFastAnswerLowersTheAverage() {
