@@ -249,17 +249,13 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     return farm_on_end(farm_current->engine, &ctx->request, saw, farm_body_can_resend(ctx), bytes_in, bytes_out);
 }
 
-static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
-                               const char *proxyname, apr_port_t proxyport)
+/* Attempts until one is the last. */
+static int serve(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, const char *proxyname,
+                 apr_port_t proxyport)
 {
-    farm_ctx *ctx;
+    request_rec *r = ctx->r;
     int rc, last;
 
-    (void)url;
-    if (!farm_current || (ctx = farm_ctx_of(r)) == NULL || ctx->aside || !ctx->member
-        || !(ctx->request.flags & FARM_REQUEST_OPEN)) {
-        return DECLINED;
-    }
     while (attempt(ctx, worker, conf, proxyname, proxyport, &rc)) {
         last = status_of(ctx, rc);
         farm_snapshot_restore(ctx);
@@ -280,6 +276,22 @@ static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_serve
         return rc;
     }
     return finish(ctx, rc);
+}
+
+static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
+                               const char *proxyname, apr_port_t proxyport)
+{
+    farm_ctx *ctx;
+
+    (void)url;
+    if (!farm_current || (ctx = farm_ctx_of(r)) == NULL || ctx->aside || !ctx->member) {
+        return DECLINED;
+    }
+    /* With a ProxyRemote that failed, mod_proxy asks again without it. What has been attempted and judged is over. */
+    if (ctx->request.flags & FARM_REQUEST_OPEN) {
+        ctx->outcome = serve(ctx, worker, conf, proxyname, proxyport);
+    }
+    return ctx->outcome;
 }
 
 void farm_proxy_hooks(void)

@@ -37,6 +37,7 @@ typedef struct farm_ctx {
     int aside;                          /* mod_proxy's own handlers are at work: ours step aside */
     farm_member *member;
     char *url;
+    int outcome;                        /* what the handler returned when the attempts were over */
     /* the answer of the attempt under way */
     farm_answer answer;
     apr_table_t *headers_before;        /* r->headers_out as the attempt began */

@@ -173,3 +173,19 @@ def test_310_11_forwarded_headers_are_not_doubled(httpd):
     assert headers["x-forwarded-for"] == "192.0.2.1, 127.0.0.1"
     assert headers["via"].count("localhost") == 1
     assert headers["host"] == good.address
+
+
+def test_310_20_no_second_chance_past_a_remote_proxy(httpd):
+    """Contract: "A POST that a member may have begun to act on is never sent twice": mod_proxy itself would send a request
+    again, without the ProxyRemote that failed, when it has no body."""
+    a, remote = httpd.three("a", "remote")
+    httpd.farm(a)
+    httpd.conf.add(f'ProxyRemote "*" "{remote.url}"')
+    httpd.log.expect_broken()
+    httpd.start()
+    assert httpd.get("/app/x").json["target"].startswith("http://")
+    assert (remote.count, a.count) == (1, 0)
+    remote.always(members.half_status_line)
+    assert httpd.get("/app/x", method="POST", headers={"Connection": "close", "Content-Length": "0"}).status == 502
+    assert (remote.count, a.count) == (2, 0)
+    assert httpd.rows()["a"]["inflight"] == 0
