@@ -49,15 +49,15 @@ def test_100_03_sethandler(httpd, tail):
     """Contract: "SetHandler "proxy:…""; the target is what mod_proxy makes of it for a plain server."""
     a = httpd.member("a")
     httpd.conf.farm("app", a)
-    for name in ("farm", "bare"):
+    for name in ("viafarm", "bare"):
         (httpd.root / "htdocs" / name).mkdir()
         (httpd.root / "htdocs" / name / "x.y").write_text("not this")
-    httpd.conf.add(f'<Location "/farm/">\nSetHandler "proxy:http://app{tail}"\n</Location>',
+    httpd.conf.add(f'<Location "/viafarm/">\nSetHandler "proxy:http://app{tail}"\n</Location>',
                    f'<Location "/bare/">\nSetHandler "proxy:{a.url}{tail}"\n</Location>')
     httpd.start()
-    farm, bare = httpd.get("/farm/x.y?q=1"), httpd.get("/bare/x.y?q=1")
+    farm, bare = httpd.get("/viafarm/x.y?q=1"), httpd.get("/bare/x.y?q=1")
     assert (farm.status, bare.status) == (200, 200)
-    assert farm.json["target"].replace("/farm/", "/bare/") == bare.json["target"]
+    assert farm.json["target"].replace("/viafarm/", "/bare/") == bare.json["target"]
     assert httpd.farm_status()["requests"] == 1
 
 

@@ -42,8 +42,8 @@ import Testing
     @Test func failuresWhileDownChangeNothing() {
         let health = PassiveHealth(fall: 1, retry: 10 * second)
         goDown(health, at: second)
-        for now in 2...20 {
-            #expect(health.failed(row, wasTrial: false, now: UInt64(now) * second, wallClock: 9) == .none)
+        for moment in 2...20 {
+            #expect(health.failed(row, wasTrial: false, now: UInt64(moment) * second, wallClock: 9) == .none)
         }
         #expect(row.pointee.retry_at == 11 * second)
         #expect(row.pointee.failed_trials == 0)
