@@ -190,6 +190,5 @@ const char *farm_member_parse(apr_pool_t *p, farm_farm *farm, farm_member *membe
                                 "of them another name=", member->url, member->name, other->file, other->line);
         }
     }
-    member->route = member->name;
     return NULL;
 }

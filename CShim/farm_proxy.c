@@ -192,16 +192,17 @@ static int finish(farm_ctx *ctx, int rc)
     if (ctx->answer == FARM_ANSWER_PASSED) {
         return rc;
     }
-    if (ctx->answer == FARM_ANSWER_NONE && (rc == OK || rc == DONE || rc == SUSPENDED || !ap_is_HTTP_ERROR(rc))) {
-        return rc;
-    }
-    if (ctx->r->connection->aborted) {
-        return rc;
-    }
-    if (apr_table_get(ctx->r->notes, "proxy-error-override")) {
+    if ((ctx->answer == FARM_ANSWER_NONE && !ap_is_HTTP_ERROR(rc)) || ctx->r->connection->aborted) {
         return rc;
     }
     rc = status_of(ctx, rc);
+    /* When the attempts are used up, the farm's condition decides; while that is ok, the last failure. */
+    if (ctx->request.flags & FARM_REQUEST_USED_UP
+        && farm_on_condition(farm_current->engine, ctx->request.farm) != 0) {
+        farm_snapshot_restore(ctx);
+        farm_environment(ctx);
+        return refuse(ctx, rc);
+    }
     /* What the failed answer had set must not be part of httpd's own. */
     if (ctx->answer != FARM_ANSWER_NONE || ctx->member->is_http2) {
         farm_snapshot_restore(ctx);

@@ -94,7 +94,7 @@ void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *membe
     apr_table_setn(env, "FARM_CONDITION", conditions[0]);
     apr_table_setn(env, "BALANCER_NAME", farm->balancer_name);
     apr_table_setn(env, "BALANCER_WORKER_NAME", member->mapped);
-    apr_table_setn(env, "BALANCER_WORKER_ROUTE", member->route);
+    apr_table_setn(env, "BALANCER_WORKER_ROUTE", member->name);
 }
 
 static int set_one(void *env, const char *name, const char *value)

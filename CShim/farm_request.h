@@ -30,7 +30,7 @@ typedef enum {
 typedef struct farm_ctx {
     request_rec *r;
     farm_farm *farm;
-    const char *mapped;                 /* r->filename as mod_proxy mapped it: "proxy:scheme://farm/..." */
+    const char *mapped;                 /* r->filename as mod_proxy mapped it: "proxy:scheme://NAME/..." */
     const char *path;                   /* the part of it after the farm's name */
     apr_size_t path_length;
     int canonical;                      /* each member's URL is still to be brought into its scheme's canonical form */

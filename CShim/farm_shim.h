@@ -38,7 +38,6 @@ typedef struct farm_member {
     const char *filename;               /* "proxy:" and the same, as r->filename begins */
     apr_size_t filename_length;
     apr_table_t *environment;           /* of a request that it serves at the first attempt */
-    const char *route;
     int is_ajp;
     int is_http;                        /* http, https, ws, wss: carried by mod_proxy_http */
     int is_http2;

@@ -110,6 +110,7 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_TRIAL 4u
 #define FARM_REQUEST_MAY_TRY 16u        /* and its body, if any, can be sent again: it may try a member that is down */
 #define FARM_REQUEST_AFRESH 32u         /* it met a kept connection that was closed just then, and began afresh */
+#define FARM_REQUEST_USED_UP 64u        /* another attempt would have been right, but it has had as many as it may */
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
 
 typedef struct farm_request {

@@ -79,11 +79,16 @@ extension UnsafeMutablePointer where Pointee == Engine {
     private func judged(
         _ request: UnsafeMutablePointer<farm_request>, _ saw: Evidence, bodyCanBeResent: Bool
     ) -> Verdict {
-        .of(
-            saw, status: request.pointee.status, attempts: request.pointee.attempts,
-            idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: bodyCanBeResent,
-            wasStaleBefore: request.pointee.flags & FARM_REQUEST_AFRESH != 0,
-            policy: pointee.policy(Int(request.pointee.farm)).pointee)
+        let policy = pointee.policy(Int(request.pointee.farm)).pointee
+        func verdict(attempts: UInt32) -> Verdict {
+            .of(
+                saw, status: request.pointee.status, attempts: attempts,
+                idempotent: request.pointee.flags & FARM_REQUEST_IDEMPOTENT != 0, bodyCanBeResent: bodyCanBeResent,
+                wasStaleBefore: request.pointee.flags & FARM_REQUEST_AFRESH != 0, policy: policy)
+        }
+        let verdictNow = verdict(attempts: request.pointee.attempts)
+        if !verdictNow.retry && verdict(attempts: 0).retry { request.pointee.flags |= FARM_REQUEST_USED_UP }
+        return verdictNow
     }
 
     /// Gives back what the request still holds.

@@ -212,6 +212,21 @@ import Testing
         #expect(!engine.end(&post, saw: stale, mayResend: true, bytesIn: 0, bytesOut: 0, now: 5))
     }
 
+    /// Attempts are used up only where another one would have been right.
+    @Test(arguments: [(true, true), (false, false)]) func usedUpIsWhatWouldHaveGoneOn(
+        idempotent: Bool, expected: Bool
+    ) throws {
+        let world = World()
+        let engine = try world.child([farm("f", "a", "b", "c", "d")], pid: 1)
+        var request = try #require(engine.chosen(idempotent: idempotent))
+        while engine.end(&request, saw: [.broke, .sent], mayResend: true, bytesIn: 0, bytesOut: 0, now: 2) {
+            #expect(request.flags & FARM_REQUEST_USED_UP == 0)
+            #expect(engine.choose(&request, now: 2))
+        }
+        #expect((request.flags & FARM_REQUEST_USED_UP != 0) == expected)
+        #expect(request.attempts == (idempotent ? 3 : 1))
+    }
+
     // MARK: Wrong order
 
     @Test func dropGivesBackOnce() throws {

@@ -2,6 +2,8 @@
 
 import pytest
 
+from farmhttpd import members
+
 NAMES = ["FARM_NAME", "FARM_MEMBER", "FARM_URL", "FARM_REASON", "FARM_ATTEMPTS", "FARM_CONDITION", "BALANCER_NAME",
          "BALANCER_WORKER_NAME", "BALANCER_WORKER_ROUTE"]
 
@@ -117,3 +119,33 @@ def test_160_07_attempts_used_up(httpd):
     seen = environment(httpd, "/app/x")
     assert (seen["FARM_ATTEMPTS"], seen["FARM_REASON"], seen["FARM_CONDITION"]) == ("2", "failover", "ok")
     assert seen["FARM_MEMBER"] == max(made, key=lambda member: member.requests[-1].at).name
+
+
+@pytest.mark.parametrize("fall, status, condition", [(1, 503, "down"), (1000, 502, "ok")])
+@pytest.mark.parametrize("most", [1, 3])
+def test_160_20_attempts_used_up(httpd, most, fall, status, condition):
+    """Contract: "When the attempts are used up, the farm's condition at that moment decides …; if it is `ok`, the last
+    failure's status"."""
+    made = [httpd.member(f"m{n}") for n in range(most)]
+    for member in made:
+        member.always(members.close_after_request)
+    httpd.farm(*made, f"FarmSet maxattempts={most} fall={fall} retry=1h")
+    log_environment(httpd)
+    httpd.log.expect_broken()
+    httpd.start()
+    assert httpd.get("/app/x").status == status
+    seen = environment(httpd, "/app/x")
+    assert (seen["FARM_ATTEMPTS"], seen["FARM_CONDITION"]) == (str(most), condition)
+    assert httpd.farm_status()["condition"] == condition
+    assert [member.count for member in made] == [1] * most
+
+
+def test_160_21_a_failure_that_may_not_be_repeated(httpd):
+    """Contract: no attempts are used up where none would have followed: a POST that broke off gets its own 502."""
+    a = httpd.member("a")
+    a.always(members.close_after_request)
+    httpd.farm(a, "FarmSet fall=1 retry=1h")
+    httpd.log.expect_broken()
+    httpd.start()
+    assert httpd.get("/app/x", method="POST", body=b"pay").status == 502
+    assert httpd.farm_status()["condition"] == "down"
