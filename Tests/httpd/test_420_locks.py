@@ -101,8 +101,11 @@ def test_420_04_mutex_directive_knows_the_name(httpd):
 
 
 def murder(httpd, pids=None):
-    for pid in pids or httpd.children():
+    """Kills, and waits for the deaths: until its sockets are closed, a child may still take a connection with it."""
+    victims = set(pids or httpd.children())
+    for pid in victims:
         os.kill(pid, signal.SIGKILL)
+    wait.until(lambda: not victims & set(httpd.session()), "the killed children to be gone")
 
 
 def survive(call):
