@@ -21,6 +21,11 @@ var targets: [Target] = [
 
 if !embedded {
     targets += [
+        .target(name: "FarmSimulator", dependencies: ["FarmCore", "CFarm"], swiftSettings: settings),
+        .executableTarget(
+            name: "farmsim",
+            dependencies: ["FarmSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: settings),
         .target(
             name: "FarmTestSupport", dependencies: ["FarmCore", "CFarm", "CAPR"], path: "Tests/FarmTestSupport",
             swiftSettings: settings),
@@ -32,11 +37,19 @@ if !embedded {
         .testTarget(
             name: "FarmModuleTests", dependencies: ["FarmModule", "FarmTestSupport", "CFarm", "CAPR"],
             swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+        .testTarget(
+            name: "FarmSimulatorTests", dependencies: ["FarmSimulator", "farmsim", "FarmCore", "CFarm"],
+            swiftSettings: settings),
     ]
 }
+
+// The module itself depends on no package.
+let dependencies: [Package.Dependency] =
+    embedded ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")]
 
 let package = Package(
     name: "mod_proxy_farm",
     products: [.library(name: "FarmModule", type: .static, targets: ["FarmModule"])],
+    dependencies: dependencies,
     targets: targets
 )

@@ -1,0 +1,57 @@
+import CFarm
+import FarmCore
+
+// The adapter to FarmCore: how a Farm is made, asked and fed. What FarmCore learns (loads that members report, a client to
+// hash) is handed to it here and nowhere else.
+
+/// A balancer that chooses with FarmCore.
+final class FarmBalancer: Balancer {
+    private let memory: FarmMemory
+    private let farm: Farm
+    private let seed: UnsafeMutablePointer<UInt64>
+
+    init(_ scenario: Scenario, algorithm: Algorithm, seed number: UInt64) {
+        memory = FarmMemory(scenario)
+        seed = .allocate(capacity: 1)
+        seed.initialize(to: number)
+        farm = Farm(row: memory.farm, members: memory.members, algorithm: algorithm, health: memory.health)
+        // A farm that has run for long is somewhere in its turn, and not where the other balancers are.
+        farm_set64(&memory.farm.pointee.cursor, number >> 32)
+        farm.prepare(now: 0)
+    }
+
+    deinit {
+        farm.deallocate()
+        seed.deallocate()
+    }
+
+    func choose(tried: UnsafeBufferPointer<UInt32>, client: UInt32, now: Time) -> Pick? {
+        // An empty buffer may have no address; the pointer is not followed when there is nothing to see.
+        let start = tried.baseAddress ?? UnsafePointer(seed).withMemoryRebound(to: UInt32.self, capacity: 2) { $0 }
+        let wish = Wish(tried: start, triedCount: tried.count, mayTry: true)
+        guard let choice = farm.choose(wish, now: now, random: RandomSource(state: seed)) else { return nil }
+        _ = farm_add64(&memory.row(choice.index).pointee.requests, 1)
+        return Pick(member: choice.index, isTrial: choice.isTrial)
+    }
+
+    func answered(_ member: Int, latency: Time, isError: Bool, now: Time) {
+        Experience.answered(memory.row(member), latency: latency, isError: isError, now: now)
+    }
+
+    func ended(_ pick: Pick, charge: Verdict.Charge, wasAnswered: Bool, took: Time, now: Time) {
+        // As many bytes as the request took time: `traffic` needs something to go by.
+        if wasAnswered { _ = farm_add64(&memory.row(pick.member).pointee.bytes_in, took) }
+        memory.charge(pick.member, charge, wasTrial: pick.isTrial, wasAnswered: wasAnswered, now: now)
+        InFlight.giveBack(memory.members[pick.member])
+    }
+
+    func join(_ member: Int, now: Time) {
+        memory.setOn(member)
+        farm.creditTraffic(member)
+    }
+
+    /// FarmCore has no algorithm yet that looks at a member's reports.
+    func report(_ member: Int, _ load: LoadReport, now: Time) {}
+
+    func inFlight(_ member: Int) -> Int { Int(InFlight.count(memory.row(member))) }
+}
