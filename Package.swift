@@ -38,7 +38,11 @@ if !embedded {
             name: "FarmModuleTests", dependencies: ["FarmModule", "FarmTestSupport", "CFarm", "CAPR"],
             swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
         .testTarget(
-            name: "FarmSimulatorTests", dependencies: ["FarmSimulator", "farmsim", "FarmCore", "CFarm"],
+            name: "FarmSimulatorTests",
+            dependencies: [
+                "FarmSimulator", "farmsim", "FarmCore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: settings),
     ]
 }

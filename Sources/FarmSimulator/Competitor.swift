@@ -1,7 +1,8 @@
 import FarmCore
 
-/// An algorithm that can be compared: one of FarmCore's, or a reference.
-public enum Competitor: Hashable {
+/// An algorithm that can be compared: one of FarmCore's, or a reference. Unchecked because FarmCore does not say that its
+/// Algorithm, a number, may be sent.
+public enum Competitor: Hashable, @unchecked Sendable {
     /// What was published elsewhere.
     public enum Reference: String, CaseIterable {
         case leastLoaded = "ref-least-loaded"

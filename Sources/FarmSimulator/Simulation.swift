@@ -109,8 +109,8 @@ public final class Simulation {
         now = max(now, end)
     }
 
-    /// Requests whose client waits.
-    public var waiting: Int { arrivals - succeeded - failed }
+    /// Requests that a client or a balancer waits for.
+    var liveRequests: [Request] { requests.places.filter { $0.clientWaits || $0.isOpen } }
 
     public func outcome() -> Outcome {
         let attempts = Double(max(1, attemptsAt.reduce(0, +)))

@@ -89,14 +89,14 @@ public enum SVGPlot {
     }
 
     private static func shape(_ mark: Int, x: Double, y: Double) -> String {
-        let colour = marks[mark].colour
+        let fill = "fill=\"\(marks[mark].colour)\"/>\n"
         switch mark {
-        case 0: return "<circle cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"4.5\" fill=\"\(colour)\"/>\n"
-        case 1:
-            return "<rect x=\"\(number(x - 4.5))\" y=\"\(number(y - 4.5))\" width=\"9\" height=\"9\" fill=\"\(colour)\"/>\n"
+        case 0: return "<circle cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"4.5\" \(fill)"
+        case 1: return "<rect x=\"\(number(x - 4.5))\" y=\"\(number(y - 4.5))\" width=\"9\" height=\"9\" \(fill)"
         default:
-            let points = "\(number(x)),\(number(y - 6)) \(number(x - 6)),\(number(y + 5)) \(number(x + 6)),\(number(y + 5))"
-            return "<polygon points=\"\(points)\" fill=\"\(colour)\"/>\n"
+            let corners = [(x, y - 6), (x - 6, y + 5), (x + 6, y + 5)]
+            let points = corners.map { "\(number($0.0)),\(number($0.1))" }.joined(separator: " ")
+            return "<polygon points=\"\(points)\" \(fill)"
         }
     }
 

@@ -117,7 +117,7 @@ extension Scenarios {
         for slow in 0..<50 { all[slow].speed = 0.25 }
         return Scenario(
             "many", "1,000 members, 50 of them four times slower, 65 % busy, 100 balancers", members: all,
-            balancers: 100, arrivals: .poisson(rate(all, utilisation: 0.65)), duration: seconds(20),
-            measuredFrom: seconds(8), odd: Array(0..<50))
+            balancers: 100, arrivals: .poisson(rate(all, utilisation: 0.65)), duration: seconds(50),
+            measuredFrom: seconds(30), odd: Array(0..<50))
     }()
 }
