@@ -1,57 +1,81 @@
 import CFarm
 
-/// adaptive: of two members drawn by weight, the cheaper.
+/// adaptive: of three members drawn by weight, the cheapest.
 ///
-/// The power of two choices (Mitzenmacher, IEEE TPDS 12, 2001) with a cost that joins requests in flight, which tell at
+/// The power of a few choices (Mitzenmacher, IEEE TPDS 12, 2001) with a cost that joins requests in flight, which tell at
 /// once that a member is slow now, and the fading average of its latency, which tells it before a queue has formed.
-/// docs/algorithms/adaptive.md has the reasons for the constants.
+/// docs/algorithms/adaptive.md has the reasons for the constants, with numbers.
 extension Farm {
-    /// Latencies closer together than this are one latency: an idle farm's members would otherwise be told apart by
-    /// noise, and share unevenly.
+    /// Latencies of idle members closer together than this are one latency: they would otherwise be told apart by noise,
+    /// and share unevenly.
     static let sameLatency: Float = 2
     /// How much dearer a member is all of whose recent answers failed.
     static let failurePrice: Float = 16
 
-    /// The two members drawn, the one to prefer first. On a tie the first drawn, so that weights hold.
+    /// The best of the members drawn, and one that was worse, to ask when the best has no room; the same one twice when
+    /// there is one only. On a tie the first drawn, so that weights hold.
     @inline(__always)
     func drawAdaptive(
         _ span: View.Span, _ view: UnsafeMutablePointer<View>, now: UInt64,
         random: RandomSource
     ) -> (UInt32, UInt32) {
         let word = random.next()
-        let first = drawRandom(span, view, UInt32(truncatingIfNeeded: word))
-        let second = drawRandom(span, view, UInt32(truncatingIfNeeded: word >> 32))
-        if first == second { return (first, second) }
+        let entries = UnsafePointer(view.pointee.alias + Int(span.start))
+        let at = AliasTable.draw(entries, count: span.count, bits: UInt32(truncatingIfNeeded: word))
+        let first = member(at: at, of: span, view)
+        if span.count < 2 { return (first, first) }
+        // A third number from the same word: its bits have been mixed well enough for one multiplication.
+        let more = word &* RandomSource.gamma
+        var other = AliasTable.draw(entries, count: span.count, bits: UInt32(truncatingIfNeeded: word >> 32))
+        if other == at {
+            // Any other, whatever its weight: the draw decides shares, and the first was drawn already.
+            other = at &+ 1 &+ RandomSource.below(span.count &- 1, from: more)
+            if other >= span.count { other &-= span.count }
+        }
+        let second = member(at: other, of: span, view)
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
-        return Self.isCheaper(members[Int(second)].row, than: members[Int(first)].row, milliseconds: milliseconds)
-            ? (second, first) : (first, second)
+        let one = Standing(members[Int(first)].row, milliseconds)
+        let two = Standing(members[Int(second)].row, milliseconds)
+        let swapped = two.isCheaper(than: one)
+        let better = swapped ? two : one
+        let (best, worse) = swapped ? (second, first) : (first, second)
+        // Where two of two have nothing to do, a third finds nothing that is worth its instructions.
+        if one.inFlight | two.inFlight == 0 { return (best, worse) }
+        let third = drawRandom(span, view, UInt32(truncatingIfNeeded: more >> 32))
+        if third == first || third == second { return (best, worse) }
+        return Standing(members[Int(third)].row, milliseconds).isCheaper(than: better) ? (third, best) : (best, worse)
     }
 
-    /// Whether `a` is strictly cheaper than `b`.
-    @inline(__always)
-    static func isCheaper(_ a: MemberRow, than b: MemberRow, milliseconds: UInt32) -> Bool {
-        let busyA = Float(InFlight.count(a)) / Float(max(1, farm_get32(&a.pointee.weight)))
-        let busyB = Float(InFlight.count(b)) / Float(max(1, farm_get32(&b.pointee.weight)))
-        var slowA = latency(a, milliseconds)
-        var slowB = latency(b, milliseconds)
-        // A member without a history is as fast as the other one.
-        if slowA == 0 || slowB == 0 { (slowA, slowB) = (1, 1) }
-        slowA *= failureFactor(a, milliseconds)
-        slowB *= failureFactor(b, milliseconds)
-        if max(slowA, slowB) <= sameLatency * min(slowA, slowB) { return busyA < busyB }
-        return (busyA + 1) * slowA < (busyB + 1) * slowB
-    }
+    /// What a choice knows of a member: read once, compared with each of the others drawn.
+    struct Standing {
+        let inFlight: UInt32
+        /// Requests in flight for its weight, the one to place included; and 1, or more by the part of its recent answers
+        /// that failed: a member that fails fast must not look fast.
+        let load: Float
+        /// The load times its latency as it should be believed now; 0 when it has none.
+        let cost: Float
 
-    @inline(__always)
-    private static func latency(_ row: MemberRow, _ milliseconds: UInt32) -> Float {
-        DecayingAverage(word: farm_get64(&row.pointee.latency)).faded(atMilliseconds: milliseconds)
-    }
+        @inline(__always)
+        init(_ row: MemberRow, _ milliseconds: UInt32) {
+            inFlight = InFlight.count(row)
+            let weight = Float(Int32(truncatingIfNeeded: max(1, farm_get32(&row.pointee.weight))))
+            let average = DecayingAverage(word: farm_get64(&row.pointee.latency))
+            var load = (Float(Int32(bitPattern: inFlight)) + weight) / weight
+            let ratio = farm_get64(&row.pointee.failure_ratio)
+            if ratio != 0 {
+                load *= 1 + failurePrice * Experience.failureRatio(ratio, atMilliseconds: milliseconds)
+            }
+            self.load = load
+            cost = load * average.forgotten(atMilliseconds: milliseconds)
+        }
 
-    /// A member that fails fast must not look fast: it is dearer by the part of its recent answers that failed.
-    @inline(__always)
-    private static func failureFactor(_ row: MemberRow, _ milliseconds: UInt32) -> Float {
-        let failures = farm_get64(&row.pointee.failure_ratio)
-        if failures == 0 { return 1 }
-        return 1 + failurePrice * Experience.failureRatio(failures, atMilliseconds: milliseconds)
+        /// Whether it is strictly cheaper than `other`.
+        @inline(__always)
+        func isCheaper(than other: Standing) -> Bool {
+            // A member without a history is as fast as the other one.
+            let known = cost != 0 && other.cost != 0
+            let (here, there) = known ? (cost, other.cost) : (load, other.load)
+            return here * (inFlight | other.inFlight == 0 ? sameLatency : 1) < there
+        }
     }
 }

@@ -10,9 +10,11 @@ public struct DecayingAverage: Equatable {
     public static let tau: Float = 2_000
     /// At a thousand samples a second the average follows about the last 16 of them.
     public static let smallestWeight: Float = 1.0 / 16
-    /// A first sample pays for connections and cold caches. It is believed as if it were this many milliseconds old:
-    /// the member is soon asked again, and the second sample replaces three quarters of the first.
-    static let ageOfFirst: UInt32 = 6_000
+    /// How soon a latency that nothing confirms is forgotten, in milliseconds: after this long it is believed a quarter.
+    static let forgetting: Float = 20_000
+    /// A first sample pays for connections and cold caches. It is believed as if it were this many milliseconds old, a
+    /// quarter: the member is soon asked again, and the second sample replaces nine tenths of the first.
+    static let ageOfFirst: UInt32 = 20_000
 
     public init(word: UInt64) { self.word = word }
 
@@ -27,12 +29,24 @@ public struct DecayingAverage: Equatable {
 
     public var isEmpty: Bool { word == 0 }
 
-    /// The value as it should be believed at `now`: it fades towards 0 while nothing confirms it, so that a member that
-    /// once was slow is tried again.
+    /// The value as it should be believed at `now`: it fades towards 0 while nothing confirms it, to half after `tau`
+    /// milliseconds.
     @inline(__always)
-    public func faded(atMilliseconds now: UInt32, tau: Float = Self.tau) -> Float {
+    public func faded(atMilliseconds now: UInt32, tau: Float) -> Float { value * part(left: now, of: tau) }
+
+    /// The same for a latency, so that a member that once was slow is tried again: first slowly, since each trial costs a
+    /// request its time, and then faster, so that one that was slower by far is not left out for minutes.
+    @inline(__always)
+    public func forgotten(atMilliseconds now: UInt32) -> Float {
+        let part = part(left: now, of: Self.forgetting)
+        return value * part * part
+    }
+
+    /// 1 at the last sample, a half `tau` milliseconds after it.
+    @inline(__always)
+    private func part(left now: UInt32, of tau: Float) -> Float {
         let age = Float(Int32(bitPattern: now &- time))
-        return age <= 0 ? value : value * (tau / (tau + age))
+        return age <= 0 ? 1 : tau / (tau + age)
     }
 
     /// The average with one more sample.

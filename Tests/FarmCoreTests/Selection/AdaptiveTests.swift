@@ -112,16 +112,48 @@ import Testing
         rows[0].pointee.inflight = 3
         rows[1].pointee.inflight = 2
         rows[2].pointee.inflight = 11
-        #expect(Farm.isCheaper(rows[1], than: rows[0], milliseconds: 1))
-        #expect(!Farm.isCheaper(rows[0], than: rows[1], milliseconds: 1))
-        #expect(Farm.isCheaper(rows[2], than: rows[0], milliseconds: 1))
-        #expect(!Farm.isCheaper(rows[2], than: rows[1], milliseconds: 1))
+        #expect(isCheaper(rows[1], than: rows[0]))
+        #expect(!isCheaper(rows[0], than: rows[1]))
+        #expect(isCheaper(rows[2], than: rows[0]))
+        #expect(!isCheaper(rows[2], than: rows[1]))
+        rows[2].pointee.inflight = 8
+        #expect(!isCheaper(rows[2], than: rows[1]) && !isCheaper(rows[1], than: rows[2]), "8 for 4 are 2 for 1")
+    }
+
+    /// Of idle members only a latency more than twice as long tells; of busy ones requests in flight and latency multiply.
+    @Test func latencyTells() {
+        let rows = Rows(weights: [1, 1])
+        for (at, latency) in ([10_000, 18_000] as [Float]).enumerated() {
+            rows[at].pointee.latency = DecayingAverage(value: latency, atMilliseconds: 1).word
+        }
+        #expect(!isCheaper(rows[0], than: rows[1]) && !isCheaper(rows[1], than: rows[0]))
+        rows[0].pointee.inflight = 3
+        #expect(isCheaper(rows[1], than: rows[0]), "1 x 18 against 4 x 10")
+        rows[1].pointee.inflight = 2
+        #expect(isCheaper(rows[0], than: rows[1]), "4 x 10 against 3 x 18")
+        rows[0].pointee.inflight = 0
+        rows[1].pointee.inflight = 0
+        rows[1].pointee.latency = DecayingAverage(value: 21_000, atMilliseconds: 1).word
+        #expect(isCheaper(rows[0], than: rows[1]))
+    }
+
+    private func isCheaper(_ a: MemberRow, than b: MemberRow) -> Bool {
+        Farm.Standing(a, 1).isCheaper(than: Farm.Standing(b, 1))
+    }
+
+    /// With few members the same one would often be drawn twice, and a slow one keep the square of its share: a quarter of
+    /// two. Another is drawn instead, however far apart the weights are.
+    @Test(arguments: [[1, 1], [1, 1, 1], [50, 1]] as [[UInt32]])
+    func aBusyMemberIsNeverAlone(_ weights: [UInt32]) {
+        let test = TestFarm(.adaptive, weights: weights)
+        test.rows[0].pointee.inflight = 1_000_000
+        #expect(test.sequential(2_000)[0] == 0)
     }
 
     @Test func nobodyIsCheaperThanItself() {
         let rows = Rows(weights: [3])
         rows[0].pointee.inflight = 5
         rows[0].pointee.latency = DecayingAverage(value: 700, atMilliseconds: 1).word
-        #expect(!Farm.isCheaper(rows[0], than: rows[0], milliseconds: 9))
+        #expect(!isCheaper(rows[0], than: rows[0]))
     }
 }

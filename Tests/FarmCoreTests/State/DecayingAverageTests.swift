@@ -7,7 +7,7 @@ import Testing
         let none = DecayingAverage(word: 0)
         #expect(none.isEmpty)
         #expect(none.value == 0)
-        #expect(none.faded(atMilliseconds: 12345) == 0)
+        #expect(none.forgotten(atMilliseconds: 12345) == 0)
     }
 
     /// The first sample is the whole average, but believed less and less from the start: it is dated back.
@@ -16,9 +16,9 @@ import Testing
         let average = DecayingAverage(word: 0).adding(250, atMilliseconds: now)
         #expect(average.value == 250)
         #expect(!average.isEmpty)
-        #expect(average.faded(atMilliseconds: now) <= 250 && average.faded(atMilliseconds: now) > 0)
+        #expect(abs(average.forgotten(atMilliseconds: now) - 250 / 4) < 0.01)
         // What comes next counts for more than what paid for the connection.
-        #expect(average.adding(50, atMilliseconds: now).value < 150)
+        #expect(average.adding(50, atMilliseconds: now).value < 75)
     }
 
     @Test func theWordIsTheWholeOfIt() {
@@ -58,15 +58,23 @@ import Testing
     @Test(arguments: [(0, 100), (tau, 50), (tau * 3, 25), (tau * 9, 10)] as [(UInt32, Float)])
     func fading(after age: UInt32, leaves rest: Float) {
         let average = DecayingAverage(value: 100, atMilliseconds: 40)
-        #expect(abs(average.faded(atMilliseconds: 40 + age) - rest) < 0.001)
+        #expect(abs(average.faded(atMilliseconds: 40 + age, tau: Float(Self.tau)) - rest) < 0.001)
         #expect(average.value == 100, "reading changes nothing")
+    }
+
+    /// A latency is believed a quarter after `forgetting`, a hundredth after nine times that.
+    @Test(arguments: [(0, 100), (1, 25), (3, 6.25), (9, 1)] as [(UInt32, Float)])
+    func forgetting(after times: UInt32, leaves rest: Float) {
+        let average = DecayingAverage(value: 100, atMilliseconds: 40)
+        let age = times * UInt32(DecayingAverage.forgetting)
+        #expect(abs(average.forgotten(atMilliseconds: 40 + age) - rest) < 0.001)
     }
 
     /// The millisecond clock wraps after 49 days; a sample either side of that is a few milliseconds apart.
     @Test func theClockWraps() {
         let half = Self.tau / 2
         let before = DecayingAverage(value: 100, atMilliseconds: .max - (half - 1))
-        #expect(abs(before.faded(atMilliseconds: half) - 50) < 0.01)
+        #expect(abs(before.faded(atMilliseconds: half, tau: Float(Self.tau)) - 50) < 0.01)
         let next = before.adding(200, atMilliseconds: half)
         #expect(abs(next.value - 150) < 0.01)
         #expect(next.time == half)
@@ -75,7 +83,7 @@ import Testing
     /// Two threads may take the time in one order and write in the other.
     @Test func aSampleFromThePastCountsLeast() {
         let average = DecayingAverage(value: 100, atMilliseconds: 10_000)
-        #expect(average.faded(atMilliseconds: 9_000) == 100)
+        #expect(average.forgotten(atMilliseconds: 9_000) == 100)
         let least = 100 * DecayingAverage.smallestWeight
         #expect(abs(average.adding(200, atMilliseconds: 9_000).value - (100 + least)) < 0.001)
     }
