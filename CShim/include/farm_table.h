@@ -16,7 +16,7 @@
 
 #define FARM_TABLE_MAGIC 0x314d524146595850ULL
 #define FARM_TABLE_MAJOR 1
-#define FARM_TABLE_MINOR 0
+#define FARM_TABLE_MINOR 1
 
 #define FARM_LINE 64
 #define FARM_NAME_MAX 63
@@ -86,7 +86,7 @@ typedef struct farm_member_row {
     uint32_t configured_admin;
     /* line 1: written by every request */
     uint32_t inflight;          /* two's complement; the sum of the ledger */
-    uint32_t line1_reserved0;
+    uint32_t usual_inflight;    /* float bits: other requests in flight when the answers came that latency averages */
     uint64_t requests;          /* attempts */
     uint64_t errors;            /* attempts that failed */
     uint64_t bytes_in;          /* from the member */

@@ -52,7 +52,8 @@ extension Farm {
         /// Requests in flight for its weight, the one to place included; and 1, or more by the part of its recent answers
         /// that failed: a member that fails fast must not look fast.
         let load: Float
-        /// The load times its latency as it should be believed now; 0 when it has none.
+        /// Its latency as it should be believed now, times its load, over the square root of the load at which it was
+        /// measured; all squared, which spares the root. 0 when it has no latency.
         let cost: Float
 
         @inline(__always)
@@ -66,7 +67,8 @@ extension Farm {
                 load *= 1 + failurePrice * Experience.failureRatio(ratio, atMilliseconds: milliseconds)
             }
             self.load = load
-            cost = load * average.forgotten(atMilliseconds: milliseconds)
+            let product = average.forgotten(atMilliseconds: milliseconds) * load
+            cost = product * product * weight / (Experience.usualInFlight(row) + weight)
         }
 
         /// Whether it is strictly cheaper than `other`.
@@ -74,8 +76,8 @@ extension Farm {
         func isCheaper(than other: Standing) -> Bool {
             // A member without a history is as fast as the other one.
             let known = cost != 0 && other.cost != 0
-            let (here, there) = known ? (cost, other.cost) : (load, other.load)
-            return here * (inFlight | other.inFlight == 0 ? sameLatency : 1) < there
+            let (here, there) = known ? (cost, other.cost) : (load * load, other.load * other.load)
+            return here * (inFlight | other.inFlight == 0 ? sameLatency * sameLatency : 1) < there
         }
     }
 }

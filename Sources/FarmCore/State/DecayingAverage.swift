@@ -49,12 +49,19 @@ public struct DecayingAverage: Equatable {
         return age <= 0 ? 1 : tau / (tau + age)
     }
 
+    /// What a sample that comes now counts, 0 to 1.
+    @inline(__always)
+    func weight(atMilliseconds now: UInt32) -> Float {
+        if isEmpty { return 1 }
+        let age = Float(max(0, Int32(bitPattern: now &- time)))
+        return max(Self.smallestWeight, age / (age + Self.tau))
+    }
+
     /// The average with one more sample.
+    @inline(__always)
     public func adding(_ sample: Float, atMilliseconds now: UInt32) -> DecayingAverage {
         if isEmpty { return DecayingAverage(value: sample, atMilliseconds: now &- Self.ageOfFirst) }
-        let age = Float(max(0, Int32(bitPattern: now &- time)))
-        let weight = max(Self.smallestWeight, age / (age + Self.tau))
-        let next = value + (sample - value) * weight
+        let next = value + (sample - value) * weight(atMilliseconds: now)
         return DecayingAverage(value: next.isFinite ? next : sample, atMilliseconds: now)
     }
 }

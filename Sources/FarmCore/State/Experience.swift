@@ -13,11 +13,12 @@ public enum Experience {
         let counted = Float(max(1, latency))
         let sample = old.isEmpty ? counted : min(counted, old.value * outlier)
         if !isError {
+            noteUsual(row, weight: old.weight(atMilliseconds: milliseconds))
             farm_set64(&row.pointee.latency, old.adding(sample, atMilliseconds: milliseconds).word)
         } else if !old.isEmpty {
             // Dated now, so that it does not fade while nothing but errors come.
-            let next = sample > old.value ? old.adding(sample, atMilliseconds: milliseconds).value : old.value
-            farm_set64(&row.pointee.latency, DecayingAverage(value: next, atMilliseconds: milliseconds).word)
+            let next = old.adding(max(sample, old.value), atMilliseconds: milliseconds)
+            farm_set64(&row.pointee.latency, next.word)
         }
         _ = farm_add64(farm_member_row_buckets(row) + LatencyBuckets.index(of: latency), 1)
         noteOutcome(row, failed: isError, milliseconds: milliseconds)
@@ -29,6 +30,19 @@ public enum Experience {
     }
 
     static let outlier: Float = 4
+
+    /// How many other requests the member had on average when those came of which its latency is the average.
+    @inline(__always)
+    static func usualInFlight(_ row: MemberRow) -> Float { Float(bitPattern: farm_get32(&row.pointee.usual_inflight)) }
+
+    /// What a request leaves behind is what it found, on average, so the end will do, where the count is at hand.
+    @inline(__always)
+    private static func noteUsual(_ row: MemberRow, weight: Float) {
+        let others = Float(Int32(bitPattern: max(1, InFlight.count(row)) - 1))
+        let usual = usualInFlight(row)
+        let next = usual + (others - usual) * weight
+        farm_set32(&row.pointee.usual_inflight, (next >= 0 && next.isFinite ? next : others).bitPattern)
+    }
 
     /// How long a failure is remembered, in milliseconds: at one request in some seconds it must still tell.
     static let memory: Float = 10_000

@@ -137,6 +137,20 @@ import Testing
         #expect(isCheaper(rows[0], than: rows[1]))
     }
 
+    /// A latency that was measured with a load of ten counts the root of ten less: with a load of three a member is
+    /// cheaper than an idle one of the same latency, with four it is dearer. Twice the weight carries twice the load.
+    @Test(arguments: [0, 1] as [Int]) func latencyIsThatOfItsLoad(_ heavy: Int) {
+        let weight: UInt32 = heavy == 0 ? 1 : 2
+        let rows = Rows(weights: [weight, 1])
+        for at in 0..<2 { rows[at].pointee.latency = DecayingAverage(value: 10_000, atMilliseconds: 1).word }
+        rows[0].pointee.usual_inflight = (9 * Float(weight)).bitPattern
+        for (load, isCheaper) in [(1, true), (3, true), (4, false), (10, false)] as [(UInt32, Bool)] {
+            rows[0].pointee.inflight = (load - 1) * weight
+            #expect(self.isCheaper(rows[0], than: rows[1]) == isCheaper)
+            #expect(self.isCheaper(rows[1], than: rows[0]) == !isCheaper)
+        }
+    }
+
     private func isCheaper(_ a: MemberRow, than b: MemberRow) -> Bool {
         Farm.Standing(a, 1).isCheaper(than: Farm.Standing(b, 1))
     }

@@ -20,6 +20,28 @@ import Testing
         #expect(row.pointee.failure_ratio == 0, "a healthy member's ratio is not written")
     }
 
+    /// With the latency, the load at which it came: the others in flight, averaged alike. A pause leaves the newest.
+    @Test func theLoadOfALatencyIsAveraged() {
+        row.pointee.inflight = 5
+        Experience.answered(row, latency: 2_000, isError: false, now: 1_000_000)
+        #expect(Experience.usualInFlight(row) == 4, "the one that is answered is not counted")
+        row.pointee.inflight = 1
+        Experience.answered(row, latency: 2_000, isError: true, now: 1_001_000)
+        #expect(Experience.usualInFlight(row) == 4, "an error says nothing of latency")
+        for step: UInt64 in 1...100 {
+            Experience.answered(row, latency: 2_000, isError: false, now: 1_001_000 + step * 1_000)
+        }
+        #expect(Experience.usualInFlight(row) < 0.1)
+        row.pointee.inflight = 21
+        Experience.answered(row, latency: 2_000, isError: false, now: 400_000_000)
+        #expect(Experience.usualInFlight(row) > 19)
+        for bad in [Float.nan, -3, Float.infinity] {
+            row.pointee.usual_inflight = bad.bitPattern
+            Experience.answered(row, latency: 2_000, isError: false, now: 400_000_000)
+            #expect(Experience.usualInFlight(row) == 20)
+        }
+    }
+
     /// An error page that comes fast must not make the member look fast, however often it comes.
     @Test func aFastErrorNeverLowersTheAverage() {
         Experience.answered(row, latency: 50_000, isError: false, now: 1_000_000)
