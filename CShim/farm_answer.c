@@ -40,6 +40,24 @@ static apr_status_t swallow(farm_ctx *ctx, apr_bucket_brigade *bb)
     return ctx->swallowed > FARM_BODY_KEPT ? APR_EGENERAL : APR_SUCCESS;
 }
 
+static int take_report(void *data, const char *name, const char *value)
+{
+    farm_ctx *ctx = data;
+
+    (void)name;
+    farm_on_report(farm_current->engine, &ctx->request, value, (uint32_t)strlen(value));
+    return 1;
+}
+
+/* What the member says of its load is for this server, not for its client. */
+static void take_reports(farm_ctx *ctx)
+{
+    static const char header[] = "Endpoint-Load-Metrics";
+
+    apr_table_do(take_report, ctx, ctx->r->headers_out, header, NULL);
+    apr_table_unset(ctx->r->headers_out, header);
+}
+
 static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_brigade *bb)
 {
     request_rec *r = ctx->r;
@@ -58,6 +76,9 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
                   && !apr_table_get(r->notes, "proxy-status"))) {
         ctx->answer = FARM_ANSWER_BROKEN;
         return swallow(ctx, bb);
+    }
+    if (ctx->farm->takes_reports) {
+        take_reports(ctx);
     }
     if (!farm_on_answer(farm_current->engine, &ctx->request, (uint32_t)r->status, farm_body_can_resend(ctx),
                         farm_host_clock())) {

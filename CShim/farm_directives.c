@@ -1,5 +1,5 @@
 /* farm_directives.c - the directives, and what they say when something is wrong. */
-#include "farm_shim.h"
+#include "farm_directives.h"
 
 #include "farm_numbers.h"
 
@@ -28,8 +28,7 @@ static const char *wrong_place(cmd_parms *cmd)
     return NULL;
 }
 
-/* The farm that a directive of one speaks of; NULL, and an error, outside <Farm>. */
-static farm_farm *farm_being_read(cmd_parms *cmd, const char **error)
+farm_farm *farm_being_read(cmd_parms *cmd, const char **error)
 {
     farm_conf *conf = farm_conf_of(cmd->server);
 
@@ -55,7 +54,9 @@ static farm_farm *find_farm(farm_conf *conf, const char *key)
     return NULL;
 }
 
-static const char *const farm_words[] = { "FarmMember", "FarmAlgorithm", "FarmSet", NULL };
+static const char *const farm_words[] = {
+    "FarmMember", "FarmAlgorithm", "FarmLoad", "FarmExpectUpdate", "FarmReport", "FarmSet", NULL
+};
 
 static const char *check_contents(cmd_parms *cmd)
 {
@@ -67,7 +68,7 @@ static const char *check_contents(cmd_parms *cmd)
         }
         if (!farm_words[i]) {
             return apr_psprintf(cmd->pool, "%s (%s:%d) is no directive of a farm; <Farm> takes FarmMember, "
-                                "FarmAlgorithm and FarmSet", line->directive, line->filename, line->line_num);
+                                "FarmAlgorithm, FarmLoad, FarmExpectUpdate, FarmReport and FarmSet", line->directive, line->filename, line->line_num);
         }
     }
     return NULL;
@@ -141,27 +142,6 @@ static const char *farm_member_line(cmd_parms *cmd, void *dummy, const char *arg
         APR_ARRAY_PUSH(farm->members, farm_member *) = member;
     }
     return error;
-}
-
-static const char *farm_algorithm_line(cmd_parms *cmd, void *dummy, const char *name)
-{
-    const char *error, *known, *list = "";
-    farm_farm *farm = farm_being_read(cmd, &error);
-    unsigned int i, algorithm;
-
-    (void)dummy;
-    if (!farm) {
-        return error;
-    }
-    algorithm = farm_on_algorithm(name, (uint32_t)strlen(name));
-    if (algorithm == FARM_NONE) {
-        for (i = 0; (known = farm_on_algorithm_name(i)); i++) {
-            list = apr_pstrcat(cmd->temp_pool, list, i ? ", " : "", known, NULL);
-        }
-        return apr_psprintf(cmd->pool, "FarmAlgorithm knows no '%s'; write one of %s", name, list);
-    }
-    farm->algorithm = algorithm;
-    return NULL;
 }
 
 /* Strictly: a hole between two commas is a mistake. */
@@ -262,7 +242,7 @@ static const char *farm_table_one(cmd_parms *cmd, void *dummy, const char *word)
     conf->table_file = cmd->directive->filename;
     conf->table_line = cmd->directive->line_num;
     if (!(key = farm_split(cmd->pool, word, &value))) {
-        return apr_psprintf(cmd->pool, "FarmTable takes members=N and farms=N, not '%s'", word);
+        return apr_psprintf(cmd->pool, "FarmTable takes members=N, farms=N and metrics=N, not '%s'", word);
     }
     if (!strcasecmp(key, "members")) {
         return farm_integer(value, 1, 65536, &conf->table_members) ? NULL : apr_psprintf(cmd->pool,
@@ -272,18 +252,42 @@ static const char *farm_table_one(cmd_parms *cmd, void *dummy, const char *word)
         return farm_integer(value, 1, 4096, &conf->table_farms) ? NULL : apr_psprintf(cmd->pool,
             "FarmTable farms= takes a number from 1 to 4096, not '%s'", value);
     }
-    return apr_psprintf(cmd->pool, "FarmTable knows no '%s'; it takes members=N and farms=N", key);
+    if (!strcasecmp(key, "metrics")) {
+        return farm_integer(value, 1, 1024, &conf->table_metrics) ? NULL : apr_psprintf(cmd->pool,
+            "FarmTable metrics= takes a number from 1 to 1024, not '%s'", value);
+    }
+    return apr_psprintf(cmd->pool, "FarmTable knows no '%s'; it takes members=N, farms=N and metrics=N", key);
 }
 
 const command_rec farm_directives[] = {
     AP_INIT_RAW_ARGS("<Farm", farm_section, NULL, RSRC_CONF, "a pool of members: <Farm NAME> ... </Farm>"),
     AP_INIT_RAW_ARGS("FarmMember", farm_member_line, NULL, RSRC_CONF, "URL [key=value ...]: a member of the farm"),
-    AP_INIT_TAKE1("FarmAlgorithm", farm_algorithm_line, NULL, RSRC_CONF, "how a member is chosen; default adaptive"),
+    AP_INIT_TAKE12("FarmAlgorithm", farm_algorithm_line, NULL, RSRC_CONF,
+                   "how a member is chosen; default adaptive; hash takes an expression"),
+    AP_INIT_TAKE1("FarmLoad", farm_load_line, NULL, RSRC_CONF, "a formula that makes one load of a member's metrics"),
+    AP_INIT_TAKE12("FarmExpectUpdate", farm_expect_line, NULL, RSRC_CONF,
+                   "TIME [out|ignore], or off: how old a member's last update may be"),
+    AP_INIT_FLAG("FarmReport", farm_report_line, NULL, RSRC_CONF,
+                 "on or off: whether loads are taken from the header of answers"),
     AP_INIT_ITERATE("FarmSet", farm_set_one, NULL, RSRC_CONF, "key=value ...: how the farm treats failures"),
     AP_INIT_TAKE1("FarmLocks", farm_locks, NULL, RSRC_CONF, "engine, farm or row: how fine the locks are"),
-    AP_INIT_ITERATE("FarmTable", farm_table_one, NULL, RSRC_CONF, "members=N farms=N: capacity of the tables"),
+    AP_INIT_ITERATE("FarmTable", farm_table_one, NULL, RSRC_CONF, "members=N farms=N metrics=N: capacity of the tables"),
     { .name = NULL }
 };
+
+static int farm_check_metrics(server_rec *s, apr_pool_t *p, farm_conf *conf)
+{
+    unsigned int named = farm_named_metrics(p, conf);
+
+    if (named > (conf->table_metrics ? (unsigned int)conf->table_metrics : 1024u)) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00013: %s:%d: FarmTable metrics=%d is too small "
+                     "for the %u metrics that FarmLoad formulas name; write metrics=%u or more (1024 at the most)",
+                     conf->table_file ? conf->table_file : "no FarmTable", conf->table_line, conf->table_metrics, named,
+                     named);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
 
 /* What can be said only of the whole configuration; runs for configtest too. */
 int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -293,7 +297,6 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
 
     (void)pconf;
     (void)plog;
-    (void)ptemp;
     for (i = 0; i < conf->farms->nelts; i++) {
         farm_farm *farm = APR_ARRAY_IDX(conf->farms, i, farm_farm *);
         members += farm->members->nelts;
@@ -314,5 +317,5 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
                      conf->table_line, conf->table_farms, conf->farms->nelts, conf->farms->nelts);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return OK;
+    return farm_check_metrics(s, ptemp, conf);
 }

@@ -1,6 +1,7 @@
 /* farm_host.c - services to Swift: the log, the clocks, random bits, numbers and times as text. */
 #include "farm_shim.h"
 
+#include <locale.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -42,11 +43,72 @@ uint64_t farm_host_seed(void)
     return seed;
 }
 
+/* Numbers are written and read with a point, whatever locale another module may have set. */
+static locale_t c_locale;
+
+void farm_host_prepare(void)
+{
+    if (!c_locale) {
+        c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    }
+}
+
+double farm_host_double(const char *text, uint32_t length)
+{
+    char copy[65];
+
+    if (length > 64) {
+        return HUGE_VAL;
+    }
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return c_locale ? strtod_l(copy, NULL, c_locale) : strtod(copy, NULL);
+}
+
+/* Most numbers that people and machines push have four decimals at the most: quicker than printing and reading back. */
+static uint32_t short_number(double value, char *into)
+{
+    double scaled = nearbyint(fabs(value) * 10000);
+    char digits[24], *out = into;
+    uint64_t whole;
+    int count = 0, decimals = 4;
+
+    if (!(scaled < 1e14) || scaled / 10000 != fabs(value)) {
+        return 0;
+    }
+    whole = (uint64_t)scaled;
+    if (value < 0) {
+        *out++ = '-';
+    }
+    while (decimals > 0 && whole % 10 == 0) {
+        whole /= 10;
+        decimals--;
+    }
+    do {
+        digits[count++] = (char)('0' + whole % 10);
+        whole /= 10;
+        if (count == decimals) {
+            digits[count++] = '.';
+            if (!whole) {
+                digits[count++] = '0';
+            }
+        }
+    } while (whole || count < decimals);
+    while (count) {
+        *out++ = digits[--count];
+    }
+    return (uint32_t)(out - into);
+}
+
 /* Seventeen digits always read back the same; most numbers need fewer. */
 uint32_t farm_host_number(double value, char *into)
 {
     char text[40];
-    int digits;
+    int digits = (int)short_number(value, into);
+
+    if (digits) {
+        return (uint32_t)digits;
+    }
 
     for (digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
@@ -76,6 +138,21 @@ int farm_host_process_lives(uint32_t pid)
 void farm_host_pause(uint32_t microseconds)
 {
     apr_sleep((apr_interval_time_t)microseconds);
+}
+
+void farm_host_status(void *out, uint32_t status)
+{
+    ((request_rec *)out)->status = (int)status;
+}
+
+void farm_host_key(void *key, uint32_t farm, farm_request *request)
+{
+    farm_request_key(key, farm_current->farm_at[farm], request);
+}
+
+const char *farm_host_url(uint32_t member)
+{
+    return farm_current->member_at[member]->reach;
 }
 
 void farm_host_write(void *out, const char *text, uint32_t length)

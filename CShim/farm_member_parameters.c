@@ -73,6 +73,8 @@ static const char *parse_url(apr_pool_t *p, farm_member *member)
     member->mapped = apr_psprintf(p, "%s://%s%.*s", uri.scheme, uri.hostinfo, (int)length, path);
     member->filename = apr_pstrcat(p, "proxy:", member->mapped, NULL);
     member->filename_length = strlen(member->filename);
+    member->host = is_unix ? NULL : uri.hostname;
+    member->reach = is_unix ? member->url : member->mapped;
     member->is_ajp = !strcmp(uri.scheme, "ajp");
     member->is_http2 = uri.scheme[0] == 'h' && uri.scheme[1] == '2';
     member->is_http = (uri.scheme[0] == 'h' && !member->is_http2) || uri.scheme[0] == 'w';

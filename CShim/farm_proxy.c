@@ -153,6 +153,7 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
         ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (r->method_number == M_GET || farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
     }
     farm_snapshot_take(ctx);
+    farm_request_key(r, ctx->farm, &ctx->request);
     if (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
         return refuse(ctx, 0);
     }

@@ -17,6 +17,23 @@ farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, 
     return ctx;
 }
 
+void farm_request_key(request_rec *r, farm_farm *farm, farm_request *request)
+{
+    const char *error = NULL, *key;
+
+    if (!farm->key_expression) {
+        return;
+    }
+    key = ap_expr_str_exec(r, farm->key_expression, &error);
+    if (error) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "FARM00015: farm %s: the key's expression failed, and the request "
+                      "has none: %s", farm->key, error);
+    }
+    else if (key) {
+        farm_on_key(request, key, (uint32_t)strlen(key));
+    }
+}
+
 static apr_table_t *copy_of(request_rec *r, const apr_table_t *table)
 {
     return apr_is_empty_table(table) ? NULL : apr_table_copy(r->pool, table);

@@ -9,6 +9,7 @@
 #include "http_main.h"
 #include "http_protocol.h"
 #include "http_request.h"
+#include "ap_expr.h"
 #include "ap_mpm.h"
 #include "apr_hash.h"
 #include "apr_strings.h"
@@ -37,6 +38,9 @@ typedef struct farm_member {
     const char *mapped;                 /* scheme://host[:port]/path without a last slash; goes where "scheme://farm" stood */
     const char *filename;               /* "proxy:" and the same, as r->filename begins */
     apr_size_t filename_length;
+    const char *host;                   /* NULL: a unix socket's member */
+    const char *reach;                  /* the URL to reach it by, for who asks */
+    struct farm_addresses *addresses;   /* farm_caller.c */
     apr_table_t *environment;           /* of a request that it serves at the first attempt */
     int is_ajp;
     int is_http;                        /* http, https, ws, wss: carried by mod_proxy_http */
@@ -56,6 +60,10 @@ typedef struct farm_farm {
     int line;
     apr_array_header_t *members;        /* of farm_member * */
     unsigned int algorithm;
+    ap_expr_info_t *key_expression;     /* of FarmAlgorithm hash; NULL: none */
+    const char *load;                   /* FarmLoad's formula; NULL: the mean of all metrics */
+    apr_interval_time_t expect;         /* FarmExpectUpdate; 0: off */
+    int expect_ignore, takes_reports;
     int max_attempts, retry_safe, fall, fail_on_timeout;
     apr_interval_time_t retry;
     apr_uint64_t fail_on_status[10];
@@ -71,7 +79,7 @@ typedef struct farm_conf {
     apr_array_header_t *farms;          /* of farm_farm * */
     farm_farm *open;                    /* the <Farm> being read */
     unsigned int locks;                 /* FARM_LOCKS_* */
-    int table_members, table_farms;     /* 0: as configured and a quarter more */
+    int table_members, table_farms, table_metrics;  /* 0: as configured and a quarter more */
     const char *table_file;
     int table_line;
     /* when the configuration is complete */
@@ -100,11 +108,25 @@ int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf);
 int farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf);
 void farm_tables_child_gone(apr_uint32_t pid);
 void farm_tables_sweep(void);
+/* How many different metrics the formulas of a configuration name. */
+unsigned int farm_named_metrics(apr_pool_t *p, farm_conf *conf);
 
 /* farm_proxy.c */
 void farm_proxy_hooks(void);
 
 /* farm_handlers.c */
 int farm_status_handler(request_rec *r);
+int farm_update_handler(request_rec *r);
+int farm_balance_handler(request_rec *r);
+
+/* farm_host.c: before anything else is asked of it; the parent */
+void farm_host_prepare(void);
+
+/* farm_caller.c: members by the address that an update comes from */
+void farm_callers_prepare(apr_pool_t *p, farm_conf *conf);
+apr_status_t farm_callers_child(apr_pool_t *pchild);
+
+/* farm_request.c: the key of a request, where its farm's algorithm wants one */
+void farm_request_key(request_rec *r, farm_farm *farm, farm_request *request);
 
 #endif

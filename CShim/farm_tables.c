@@ -28,6 +28,19 @@ static apr_uint32_t with_room(apr_uint32_t count, apr_uint32_t least)
     return room < least ? least : room;
 }
 
+unsigned int farm_named_metrics(apr_pool_t *p, farm_conf *conf)
+{
+    farm_farm_config *farms = apr_pcalloc(p, sizeof(*farms) * (apr_size_t)(conf->farms->nelts + 1));
+    farm_config config = { .farms = farms, .farm_count = (uint32_t)conf->farms->nelts };
+    int i;
+
+    for (i = 0; i < conf->farms->nelts; i++) {
+        farms[i].load = APR_ARRAY_IDX(conf->farms, i, farm_farm *)->load;
+        farms[i].load_length = farms[i].load ? (uint32_t)strlen(farms[i].load) : 0;
+    }
+    return farm_on_metric_count(&config);
+}
+
 static void describe(apr_pool_t *pconf, farm_conf *conf)
 {
     farm_farm_config *farms = apr_pcalloc(pconf, sizeof(*farms) * (apr_size_t)conf->farms->nelts);
@@ -53,6 +66,10 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
         farms[i].fall = (uint32_t)farm->fall;
         farms[i].retry_us = (uint64_t)farm->retry;
         memcpy(farms[i].fail_on_status, farm->fail_on_status, sizeof(farms[i].fail_on_status));
+        farms[i].load = farm->load;
+        farms[i].load_length = farm->load ? (uint32_t)strlen(farm->load) : 0;
+        farms[i].expect_us = (uint64_t)farm->expect;
+        farms[i].expect_ignore = (uint32_t)farm->expect_ignore;
         for (j = 0; j < farm->members->nelts; j++, next++) {
             farm_member *member = conf->member_at[next] = APR_ARRAY_IDX(farm->members, j, farm_member *);
             members[next].name = member->name;
@@ -74,6 +91,11 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
     conf->config.farm_capacity = conf->table_farms ? (uint32_t)conf->table_farms
         : with_room((uint32_t)conf->farms->nelts, 4);
     conf->config.member_capacity = conf->table_members ? (uint32_t)conf->table_members : with_room((uint32_t)count, 16);
+    conf->config.metric_capacity = conf->table_metrics ? (uint32_t)conf->table_metrics
+        : with_room(farm_on_metric_count(&conf->config), 16);
+    if (conf->config.metric_capacity > 1024) {
+        conf->config.metric_capacity = 1024;
+    }
     /* Children of the generation before live on beside the new ones until their last request has ended. */
     if (ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &limit) != APR_SUCCESS || limit < 1) {
         limit = 256;
@@ -149,6 +171,11 @@ static int make_room(server_rec *s, apr_pool_t *ptemp, farm_conf *conf)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00006: FarmLocks %s takes effect when httpd is stopped and "
                      "started; until then it stays %s", lock_words[conf->locks], lock_words[granularity]);
     }
+    if (conf->table_metrics && farm_on_tables_metrics(retained->tables) != (apr_uint32_t)conf->table_metrics) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00014: FarmTable metrics=%d takes effect when httpd is stopped "
+                     "and started; until then there is room for %u", conf->table_metrics,
+                     (unsigned int)farm_on_tables_metrics(retained->tables));
+    }
     if (!room.farms_missing && !room.members_missing) {
         return 1;
     }
@@ -200,6 +227,7 @@ int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf)
     }
     apr_pool_cleanup_register(pconf, conf->engine, destroy_engine, apr_pool_cleanup_null);
     farm_workers_prepare(pconf, s, conf);
+    farm_callers_prepare(pconf, conf);
     return OK;
 }
 
@@ -216,7 +244,7 @@ int farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf)
             return !OK;
         }
     }
-    if (farm_workers_child(pchild) != APR_SUCCESS) {
+    if (farm_workers_child(pchild) != APR_SUCCESS || farm_callers_child(pchild) != APR_SUCCESS) {
         return !OK;
     }
     return farm_on_child_start(conf->engine, (uint32_t)getpid()) ? OK : !OK;

@@ -27,6 +27,7 @@ static int farm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)plog;
     (void)ptemp;
     farm_current = NULL;
+    farm_host_prepare();
     apr_pool_cleanup_register(pconf, NULL, forget_configuration, apr_pool_cleanup_null);
     if (ap_mutex_register(pconf, FARM_MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -86,6 +87,8 @@ static void farm_register_hooks(apr_pool_t *p)
     ap_hook_child_init(farm_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(farm_child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(farm_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(farm_update_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(farm_balance_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(farm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     farm_proxy_hooks();
 }

@@ -41,6 +41,10 @@ typedef struct farm_farm_config {
     uint32_t fall;              /* at least 1 */
     uint64_t retry_us;
     uint64_t fail_on_status[10];/* bit N of the whole: status N, 0 to 639 */
+    const char *load;           /* FarmLoad's formula, which farm_on_formula has found right; NULL: the mean */
+    uint32_t load_length;
+    uint32_t expect_ignore;     /* FarmExpectUpdate: 1 ignore, 0 out */
+    uint64_t expect_us;         /* 0: off */
 } farm_farm_config;
 
 typedef struct farm_config {
@@ -51,6 +55,7 @@ typedef struct farm_config {
     uint32_t farm_capacity;
     uint32_t member_capacity;
     uint32_t slot_capacity;     /* children that may live at the same time, of all generations */
+    uint32_t metric_capacity;
     const char *version;        /* NUL-terminated, as are the two below */
     const char *built;
     const char *mpm;
@@ -73,6 +78,12 @@ int farm_on_member_name(const char *name, uint32_t length);
 uint32_t farm_on_algorithm(const char *name, uint32_t length);
 /* Name of an algorithm that exists, by number from 0; NULL past the last. NUL-terminated, immortal. */
 const char *farm_on_algorithm_name(uint32_t number);
+/* Whether an algorithm is one that wants an expression for its key. */
+int farm_on_algorithm_wants_key(uint32_t number);
+/* What is wrong with a FarmLoad formula; NULL when nothing is. NUL-terminated, immortal; *column counts from 1. */
+const char *farm_on_formula(const char *text, uint32_t length, uint32_t *column);
+/* How many different metrics the formulas of a configuration name. */
+uint32_t farm_on_metric_count(const farm_config *config);
 
 /* ---- post_config: parent, one thread ---- */
 
@@ -88,6 +99,7 @@ farm_room farm_on_tables_room(farm_tables *tables, const farm_config *config);
 int farm_on_tables_grow(farm_tables *tables, uint32_t farm_capacity, uint32_t member_capacity, void *pool,
                         void *const *locks, uint32_t lock_count, int *error);
 uint32_t farm_on_tables_granularity(farm_tables *tables);
+uint32_t farm_on_tables_metrics(farm_tables *tables);
 /* Binds a configuration to rows, by farm and member name; what exists keeps its counters and states. NULL when it does
  * not fit (ask farm_on_tables_room first). */
 farm_engine *farm_on_engine_create(farm_tables *tables, const farm_config *config);
@@ -112,9 +124,12 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_AFRESH 32u         /* it met a kept connection that was closed just then, and began afresh */
 #define FARM_REQUEST_USED_UP 64u        /* another attempt would have been right, but it has had as many as it may */
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
+#define FARM_REQUEST_KEYED 128u         /* it has a key for an algorithm that wants one */
+#define FARM_REQUEST_ASKED 256u         /* it only asks who would serve it: it tries no member that is down */
 
 typedef struct farm_request {
     uint64_t chosen_at;         /* monotonic us */
+    uint64_t key;               /* with FARM_REQUEST_KEYED */
     uint32_t farm;              /* index in farm_config.farms; set by the caller */
     uint32_t member;            /* index in farm_config.members, or FARM_NONE */
     uint32_t attempts;          /* attempts begun */
@@ -128,6 +143,9 @@ static inline uint32_t *farm_request_tried(farm_request *request) { return reque
 
 /* The farm of that name, or FARM_NONE. */
 uint32_t farm_on_find_farm(const farm_engine *engine, const char *host, uint32_t length);
+
+/* Gives a request its key, by the text that the farm's expression makes of it; an empty text gives none. */
+void farm_on_key(farm_request *request, const char *text, uint32_t length);
 
 /* Chooses a member for the next attempt and takes a place in flight. 1: request->member is set. 0: none will do. */
 int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
@@ -158,6 +176,18 @@ int farm_on_end(farm_engine *engine, farm_request *request, uint32_t saw, int ma
 /* Gives back what a request still holds when its memory goes; nothing is charged. Harmless when nothing is open. */
 void farm_on_drop(farm_engine *engine, farm_request *request);
 
+/* ---- what members report: any thread of a child ---- */
+
+/* Stores an update: form-encoded text, which is written over. Answers through farm_host_status and farm_host_write with
+ * `out`: all of it is stored, or nothing and a line that says why. `caller` is handed to farm_host_caller. */
+void farm_on_update(farm_engine *engine, char *text, uint32_t length, void *caller, void *out);
+/* Stores what the member that answered the open attempt says of its load in the header of its answer. */
+void farm_on_report(farm_engine *engine, farm_request *request, const char *text, uint32_t length);
+
+/* Which members the farms of a form-encoded query (`farm=A&farm=B`), which is written over, would choose now. Answers
+ * as farm_on_update does. `key` is handed to farm_host_key. */
+void farm_on_balance(farm_engine *engine, char *query, uint32_t length, void *key, void *out);
+
 /* ---- reading ---- */
 
 /* The status as JSON, handed to farm_host_write with `out` in pieces. */
@@ -177,6 +207,8 @@ uint64_t farm_host_clock(void);
 uint64_t farm_host_wall_clock(void);
 /* Sixty-four bits that no other process has. */
 uint64_t farm_host_seed(void);
+/* The double that a decimal number's text is nearest to, infinite where it is too large for one. At most 64 bytes. */
+double farm_host_double(const char *text, uint32_t length);
 /* A finite double in the shortest decimal form that reads back the same; returns the length, at most 32. */
 uint32_t farm_host_number(double value, char *into);
 /* Microseconds since 1970 as RFC 3339 in UTC with seconds; returns the length, at most 32. */
@@ -185,6 +217,15 @@ uint32_t farm_host_time(uint64_t wall_clock, char *into);
 int farm_host_process_lives(uint32_t pid);
 /* Lets some time pass, in microseconds. Parent only. */
 void farm_host_pause(uint32_t microseconds);
+/* Sets the status of an answer that is being made; before its first farm_host_write. */
+void farm_host_status(void *out, uint32_t status);
+/* How many members of a farm have the address that an update came from: 0, 1 or, for more, 2. *member: the last of them,
+ * farm-local. */
+uint32_t farm_host_caller(void *caller, uint32_t farm, uint32_t *member);
+/* Gives a request that asks for a member of a farm its key, by farm_on_key, where the farm's algorithm wants one. */
+void farm_host_key(void *key, uint32_t farm, farm_request *request);
+/* The URL to reach a member by, by its number in farm_config.members. NUL-terminated (config). */
+const char *farm_host_url(uint32_t member);
 /* Appends to an answer that is being made. */
 void farm_host_write(void *out, const char *text, uint32_t length);
 

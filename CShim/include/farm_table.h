@@ -15,12 +15,13 @@
 #include <stdint.h>
 
 #define FARM_TABLE_MAGIC 0x314d524146595850ULL
-#define FARM_TABLE_MAJOR 1
-#define FARM_TABLE_MINOR 1
+#define FARM_TABLE_MAJOR 2
+#define FARM_TABLE_MINOR 0
 
 #define FARM_LINE 64
 #define FARM_NAME_MAX 63
 #define FARM_LATENCY_BUCKETS 88
+#define FARM_METRIC_NAME_MAX 32
 
 /* farm_row.use and member_row.use */
 #define FARM_ROW_FREE 0u
@@ -33,9 +34,10 @@
 #define FARM_ADMIN_DRAIN 1u
 #define FARM_ADMIN_OFF 2u
 #define FARM_DOWN_BY_FAILURES 0x10u
+#define FARM_DOWN_BY_MONITOR 0x20u
 
-/* First thing in a block. Written by the parent, before a process that uses the block is forked; afterwards only the first
- * block's config_generation changes, by the parent. */
+/* First thing in a block. Written by the parent, before a process that uses the block is forked; afterwards only two fields
+ * of the first block change: config_generation, by the parent, and metric_count, under the lock of the metrics' names. */
 typedef struct farm_block_header {
     uint64_t magic;
     uint32_t major;
@@ -47,7 +49,9 @@ typedef struct farm_block_header {
     uint32_t slot_capacity;
     uint32_t block_number;      /* 0 for the block of the full start */
     uint32_t config_generation; /* counts configurations; 1 for the first */
-    uint32_t reserved[3];
+    uint32_t metric_capacity;   /* names of metrics, and values of each member; the same in all blocks */
+    uint32_t metric_count;      /* names in use; first block only; never goes down */
+    uint32_t reserved;
 } farm_block_header;
 
 /* One farm. */
@@ -55,7 +59,7 @@ typedef struct farm_farm_row {
     /* line 0: identity, written by the parent */
     char     name[FARM_LINE];   /* NUL-terminated, lower case */
     /* line 1: read by every choice, written when something about a member changes */
-    uint64_t generation;        /* moved by every change that a choice must see */
+    uint64_t generation;        /* low half: reports of load; high half: every other change that a choice must see */
     uint32_t use;
     uint32_t retired_in;        /* config_generation in which the configuration no longer had it */
     uint8_t  line1_reserved[48];
@@ -65,7 +69,9 @@ typedef struct farm_farm_row {
     uint64_t failovers;         /* attempts after the first */
     uint64_t redirected;
     uint64_t forwarded;
-    uint8_t  line2_reserved[24];
+    uint32_t inflight;          /* over all members, two's complement; kept while counts_inflight is 1 */
+    uint32_t counts_inflight;   /* 1: its algorithm asks for the one above; written by the parent */
+    uint8_t  line2_reserved[16];
 } farm_farm_row;
 
 /* One member of one farm. */
@@ -102,7 +108,22 @@ typedef struct farm_member_row {
     uint32_t farm;              /* index of its farm's row */
     uint32_t retired_in;
     uint32_t reserved[13];
+    /* last line: what it reports of itself, written under the row's lock, each word read alone */
+    uint64_t updated_us;        /* monotonic us of its last update; 0: never */
+    uint64_t known_since_us;    /* monotonic us at which it was first configured */
+    uint64_t load;              /* see FARM_UNKNOWN_BITS */
+    uint64_t updates;           /* updates and reports that were stored */
+    uint64_t bad_reports;       /* reports in the header of an answer that could not be read */
+    uint8_t  reports_reserved[24];
 } farm_member_row;
+
+/* The name of one metric. Written once, under the lock of the names; valid below header.metric_count. */
+typedef struct farm_metric_row {
+    char     name[40];          /* NUL-terminated, at most FARM_METRIC_NAME_MAX bytes */
+    uint32_t hash;
+    uint32_t length;
+    uint8_t  reserved[16];
+} farm_metric_row;
 
 /* One live child of httpd, of any generation. */
 typedef struct farm_slot_row {
@@ -117,13 +138,20 @@ _Static_assert(offsetof(farm_farm_row, generation) == FARM_LINE, "generation has
 _Static_assert(offsetof(farm_farm_row, cursor) == 2 * FARM_LINE, "counters have their own line");
 _Static_assert(offsetof(farm_member_row, inflight) == FARM_LINE, "per-request counters have their own line");
 _Static_assert(offsetof(farm_member_row, latency_buckets) == 2 * FARM_LINE, "latencies begin a line");
-_Static_assert(sizeof(farm_member_row) == 15 * FARM_LINE, "member row is fifteen lines");
+_Static_assert(offsetof(farm_member_row, updated_us) == 15 * FARM_LINE, "reports have their own line");
+_Static_assert(sizeof(farm_member_row) == 16 * FARM_LINE, "member row is sixteen lines");
+_Static_assert(sizeof(farm_metric_row) == FARM_LINE, "metric row is one line");
 _Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
 
 /* Names, which Swift would see as tuples. */
 static inline char *farm_row_name(farm_farm_row *row) { return row->name; }
 static inline char *farm_member_row_name(farm_member_row *row) { return row->name; }
 static inline uint64_t *farm_member_row_buckets(farm_member_row *row) { return row->latency_buckets; }
+static inline char *farm_metric_row_name(farm_metric_row *row) { return row->name; }
+
+/* A double that may be unknown, as one word: its bits, less those of the one NaN that means "unknown", so that a word of
+ * fresh memory is an unknown one. */
+#define FARM_UNKNOWN_BITS 0x7ff8000000000000ULL
 
 /* Atomics. `get` and `add` are relaxed: each word stands alone. `read` acquires and `publish` releases: what was
  * written before a publish is seen by whoever reads the published value. */

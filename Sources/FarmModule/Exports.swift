@@ -25,6 +25,22 @@ import FarmTables
     return UnsafeRawPointer(algorithm.name.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
+@c public func farm_on_algorithm_wants_key(_ number: UInt32) -> Int32 {
+    Algorithm(rawValue: number)?.wantsKey == true ? 1 : 0
+}
+
+@c public func farm_on_formula(
+    _ text: UnsafePointer<CChar>?, _ length: UInt32, _ column: UnsafeMutablePointer<UInt32>?
+) -> UnsafePointer<CChar>? {
+    guard let error = Formula.check(bytes(text, length)) else { return nil }
+    column?.pointee = UInt32(error.column)
+    return UnsafeRawPointer(error.what.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+@c public func farm_on_metric_count(_ config: UnsafePointer<farm_config>?) -> UInt32 {
+    UInt32(config?.pointee.metricCount ?? 0)
+}
+
 // MARK: Tables
 
 @c public func farm_on_lock_count(_ granularity: UInt32, _ farms: UInt32, _ members: UInt32) -> UInt32 {
@@ -40,7 +56,7 @@ import FarmTables
     tables.initialize(to: Tables(granularity: LockGranularity(rawValue: granularity) ?? .row))
     let layout = BlockLayout(
         farms: config.pointee.farm_capacity, members: config.pointee.member_capacity,
-        slots: config.pointee.slot_capacity)
+        slots: config.pointee.slot_capacity, metrics: config.pointee.metric_capacity)
     error.pointee = grow(tables, layout, pool, locks, lockCount)
     guard error.pointee == 0 else {
         tables.pointee.deallocate()
@@ -62,13 +78,18 @@ import FarmTables
 ) -> Int32 {
     guard let tables = theTables(tables), let error else { return 0 }
     // Its part of the ledger has the slots of the first block: a slot's number is the same in all.
-    let layout = BlockLayout(farms: farms, members: members, slots: tables.pointee.first.layout.slots)
+    let first = tables.pointee.first.layout
+    let layout = BlockLayout(farms: farms, members: members, slots: first.slots, metrics: first.metrics)
     error.pointee = grow(tables, layout, pool, locks, lockCount)
     return error.pointee == 0 ? 1 : 0
 }
 
 @c public func farm_on_tables_granularity(_ tables: OpaquePointer?) -> UInt32 {
     theTables(tables)?.pointee.granularity.rawValue ?? FARM_NONE
+}
+
+@c public func farm_on_tables_metrics(_ tables: OpaquePointer?) -> UInt32 {
+    theTables(tables)?.pointee.first.layout.metrics ?? 0
 }
 
 private func grow(
@@ -123,6 +144,14 @@ private func grow(
     theEngine(engine)?.pointee.findFarm(bytes(host, length)) ?? FARM_NONE
 }
 
+@c public func farm_on_key(
+    _ request: UnsafeMutablePointer<farm_request>?, _ text: UnsafePointer<CChar>?, _ length: UInt32
+) {
+    guard let request, text != nil, length > 0 else { return }
+    request.pointee.key = RequestKey.of(bytes(text, length))
+    request.pointee.flags |= FARM_REQUEST_KEYED
+}
+
 @c public func farm_on_choose(
     _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
     _ now: UInt64
@@ -133,7 +162,7 @@ private func grow(
 
 @c public func farm_on_condition(_ engine: OpaquePointer?, _ farm: UInt32) -> UInt32 {
     guard let engine = theEngine(engine), Int(farm) < engine.pointee.farms.count else { return Condition.down.rawValue }
-    return engine.pointee.farms[Int(farm)].condition.rawValue
+    return engine.pointee.farms[Int(farm)].condition(now: farm_host_clock()).rawValue
 }
 
 @c public func farm_on_answer(
@@ -159,6 +188,30 @@ private func grow(
     engine.drop(request)
 }
 
+// MARK: What members report
+
+@c public func farm_on_update(
+    _ engine: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?, _ length: UInt32,
+    _ caller: UnsafeMutableRawPointer?, _ out: UnsafeMutableRawPointer?
+) {
+    theEngine(engine)?.pointee.update(mutableBytes(text, length), caller: caller, out: out)
+}
+
+@c public func farm_on_report(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ text: UnsafePointer<CChar>?,
+    _ length: UInt32
+) {
+    guard let request else { return }
+    theEngine(engine)?.reported(request, bytes(text, length))
+}
+
+@c public func farm_on_balance(
+    _ engine: OpaquePointer?, _ query: UnsafeMutablePointer<CChar>?, _ length: UInt32,
+    _ key: UnsafeMutableRawPointer?, _ out: UnsafeMutableRawPointer?
+) {
+    theEngine(engine)?.balance(mutableBytes(query, length), key: key, out: out)
+}
+
 // MARK: Reading
 
 @c public func farm_on_status_json(_ engine: OpaquePointer?, _ out: UnsafeMutableRawPointer?) {
@@ -171,6 +224,12 @@ private func grow(
 private func bytes(_ text: UnsafePointer<CChar>?, _ length: UInt32) -> UnsafeBufferPointer<UInt8> {
     UnsafeBufferPointer(
         start: UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self),
+        count: text == nil ? 0 : Int(length))
+}
+
+private func mutableBytes(_ text: UnsafeMutablePointer<CChar>?, _ length: UInt32) -> UnsafeMutableBufferPointer<UInt8> {
+    UnsafeMutableBufferPointer(
+        start: UnsafeMutableRawPointer(text)?.assumingMemoryBound(to: UInt8.self),
         count: text == nil ? 0 : Int(length))
 }
 

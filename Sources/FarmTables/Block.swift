@@ -7,24 +7,40 @@ public struct BlockLayout: Equatable {
     public let farms: UInt32
     public let members: UInt32
     public let slots: UInt32
+    /// Values of each member; in the first block also names.
+    public let metrics: UInt32
 
-    public init(farms: UInt32, members: UInt32, slots: UInt32) {
+    public init(farms: UInt32, members: UInt32, slots: UInt32, metrics: UInt32) {
         self.farms = farms
         self.members = members
         self.slots = slots
+        self.metrics = metrics
     }
 
     /// Whether a block of this size can be addressed; far above what the directives allow.
-    var isSound: Bool { farms <= 1 << 16 && members <= 1 << 20 && slots <= 1 << 16 }
+    var isSound: Bool { farms <= 1 << 16 && members <= 1 << 20 && slots <= 1 << 16 && metrics <= 1 << 12 }
 
     var farmsOffset: Int { MemoryLayout<farm_block_header>.stride }
     var membersOffset: Int { farmsOffset + Int(farms) * MemoryLayout<farm_farm_row>.stride }
-    var slotsOffset: Int { membersOffset + Int(members) * MemoryLayout<farm_member_row>.stride }
+    var valuesOffset: Int { membersOffset + Int(members) * MemoryLayout<farm_member_row>.stride }
+    var namesOffset: Int { valuesOffset + Int(members) * valuesStride * MemoryLayout<UInt64>.stride }
+    var nameIndexOffset: Int { namesOffset + Int(metrics) * MemoryLayout<farm_metric_row>.stride }
+    var slotsOffset: Int { nameIndexOffset + nameIndexSize * MemoryLayout<UInt32>.stride }
     var ledgerOffset: Int { slotsOffset + Int(slots) * MemoryLayout<farm_slot_row>.stride }
 
     /// Cells from one process's part of the ledger to the next one's: whole cache lines, so that two processes never
     /// write the same one.
     public var ledgerStride: Int { (Int(members) + 15) & ~15 }
+
+    /// Values from one member to the next: whole cache lines.
+    var valuesStride: Int { (Int(metrics) + 7) & ~7 }
+
+    /// Words of the index of names: a power of two, at most half full.
+    var nameIndexSize: Int {
+        var size = 16
+        while size < 2 * Int(metrics) { size *= 2 }
+        return size
+    }
 
     public var size: Int { ledgerOffset + Int(slots) * ledgerStride * MemoryLayout<UInt32>.stride }
 }
@@ -58,6 +74,7 @@ public struct Block {
         block.header.pointee.farm_capacity = layout.farms
         block.header.pointee.member_capacity = layout.members
         block.header.pointee.slot_capacity = layout.slots
+        block.header.pointee.metric_capacity = layout.metrics
         block.header.pointee.block_number = number
         farm_publish64(&block.header.pointee.magic, UInt64(FARM_TABLE_MAGIC))
         return (block, 0)
@@ -77,6 +94,20 @@ public struct Block {
 
     func member(_ index: Int) -> MemberRow {
         (base + layout.membersOffset).assumingMemoryBound(to: farm_member_row.self) + index
+    }
+
+    /// The values of a member's metrics, by the metric's number.
+    func values(_ member: Int) -> UnsafeMutablePointer<UInt64> {
+        (base + layout.valuesOffset).assumingMemoryBound(to: UInt64.self) + member * layout.valuesStride
+    }
+
+    func metricName(_ index: Int) -> UnsafeMutablePointer<farm_metric_row> {
+        (base + layout.namesOffset).assumingMemoryBound(to: farm_metric_row.self) + index
+    }
+
+    /// Numbers of metrics and 1, by the hash of their names; 0: none.
+    var nameIndex: UnsafeMutablePointer<UInt32> {
+        (base + layout.nameIndexOffset).assumingMemoryBound(to: UInt32.self)
     }
 
     func slot(_ index: Int) -> UnsafeMutablePointer<farm_slot_row> {

@@ -65,10 +65,12 @@ extension Tables {
             }
             row.pointee.use = FARM_ROW_USED
             row.pointee.retired_in = 0
+            let counts = (Algorithm(rawValue: farm.algorithm) ?? .adaptive).countsFarmInFlight
+            farm_set32(&row.pointee.counts_inflight, counts ? 1 : 0)
             for memberAt in Int(farm.first_member)..<Int(farm.first_member + farm.member_count) {
                 bind(config.members[memberAt], binding.members[memberAt], farm: place, wallClock: wallClock)
             }
-            _ = farm_add64(&row.pointee.generation, 1)
+            _ = farm_add64(&row.pointee.generation, 1 << 32)
         }
         retireOthers(than: binding, generation: generation)
     }
@@ -85,6 +87,9 @@ extension Tables {
             row.pointee.configured_admin = member.admin
             row.pointee.status_since_us = wallClock
             row.pointee.admin_since_us = wallClock
+            row.pointee.known_since_us = farm_host_clock()
+            let values = self.values(place)
+            for metric in 0..<Int(first.layout.metrics) { farm_set64(values + metric, 0) }
             row.publish(MemberState(word: member.admin))
         }
         if row.pointee.configured_weight != member.weight {
@@ -176,7 +181,7 @@ extension Tables {
     }
 
     /// One number for a farm's row over all blocks, for its members' rows to keep.
-    private func number(of farm: Place) -> UInt32 { UInt32(farm.block) << 24 | UInt32(farm.index) }
+    func number(of farm: Place) -> UInt32 { UInt32(farm.block) << 24 | UInt32(farm.index) }
 
     private func isName(_ stored: UnsafePointer<CChar>, _ name: UnsafeBufferPointer<CChar>) -> Bool {
         for at in 0..<name.count where stored[at] != name[at] { return false }
@@ -246,9 +251,9 @@ private struct RowSet {
 extension farm_config {
     /// Whether its farms' members are where it says, and its capacities are ones that a block can have.
     var isSound: Bool {
-        guard BlockLayout(farms: farm_capacity, members: member_capacity, slots: slot_capacity).isSound else {
-            return false
-        }
+        let layout = BlockLayout(
+            farms: farm_capacity, members: member_capacity, slots: slot_capacity, metrics: metric_capacity)
+        guard layout.isSound else { return false }
         for at in 0..<Int(farm_count) {
             let (end, overflow) = farms[at].first_member.addingReportingOverflow(farms[at].member_count)
             if overflow || end > member_count { return false }

@@ -14,6 +14,7 @@ public struct Engine {
     let farmPlaces: UnsafeMutableBufferPointer<Tables.Place>
     let memberPlaces: UnsafeMutableBufferPointer<Tables.Place>
     let index: FarmIndex
+    let loads: UnsafeMutableBufferPointer<LoadMeasure>
     private let randomState: UnsafeMutablePointer<UInt64>
     /// The ledger of a process that serves no requests: the parent, or a child without a slot.
     private let nowhere: UnsafeMutablePointer<UInt32>
@@ -56,10 +57,28 @@ public struct Engine {
                 to: Farm(
                     row: tables.farm(place), members: UnsafeMutableBufferPointer(rebasing: members[range]),
                     algorithm: Algorithm(rawValue: farm.algorithm) ?? .adaptive,
-                    health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us)))
+                    health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us),
+                    freshness: Freshness(expect: farm.expect_us, ignores: farm.expect_ignore != 0)))
+        }
+        loads = .allocate(capacity: binding.farms.count)
+        for at in 0..<binding.farms.count {
+            loads.initializeElement(at: at, to: LoadMeasure(config.farms[at], tables))
         }
         index = FarmIndex(config)
         creditNewcomers(wallClock)
+        measureLoads()
+    }
+
+    /// The formulas may be others than before: every load is computed anew.
+    private func measureLoads() {
+        for farm in 0..<farms.count {
+            for local in 0..<farms[farm].members.count {
+                _ = write(farm: UInt32(farm), local: local) { row in
+                    farm_set64(
+                        &row.pointee.load, SharedDouble.word(loads[farm].load(of: values(farm: farm, local: local))))
+                }
+            }
+        }
     }
 
     /// Members that are new, or that the configuration has brought back, begin with their farm's traffic behind them.
@@ -77,6 +96,8 @@ public struct Engine {
         farms.deallocate()
         members.deallocate()
         policies.deallocate()
+        for load in loads { load.deallocate() }
+        loads.deallocate()
         farmPlaces.deallocate()
         memberPlaces.deallocate()
         index.deallocate()
@@ -115,6 +136,23 @@ public struct Engine {
 
     /// Where a farm's members begin in the configuration.
     func firstMember(_ farm: UInt32) -> UInt32 { config.farms[Int(farm)].first_member }
+
+    /// The values of a member's metrics.
+    func values(farm: Int, local: Int) -> UnsafeMutablePointer<UInt64> {
+        tables.values(memberPlaces[Int(firstMember(UInt32(farm))) + local])
+    }
+
+    /// A member of a farm by its name, farm-local; nil when there is none.
+    func findMember(_ name: UnsafeBufferPointer<UInt8>, farm: Int) -> Int? {
+        let first = Int(firstMember(UInt32(farm)))
+        for local in 0..<farms[farm].members.count {
+            let member = config.members[first + local]
+            guard Int(member.name_length) == name.count else { continue }
+            let known = UnsafeRawPointer(member.name!).assumingMemoryBound(to: UInt8.self)
+            if (0..<name.count).allSatisfy({ known[$0] == name[$0] }) { return local }
+        }
+        return nil
+    }
 
     /// Writes a member's row under its lock.
     func write<Result>(farm: UInt32, local: Int, _ body: (MemberRow) -> Result) -> Result? {

@@ -61,9 +61,9 @@ extension Engine {
             json.key("admin")
             json.string("on")
             json.key("condition")
-            json.string(farm.condition.name)
+            json.string(farm.condition(now: farm_host_clock()).name)
             json.key("available")
-            json.number(UInt64(farm.members.count { $0.row.state.isAvailable }))
+            json.number(UInt64(farm.members.count { farm.freshness.isAvailable($0.row, now: farm_host_clock()) }))
             json.key("requests")
             json.number(farm_get64(&row.pointee.requests))
             json.key("failovers")
@@ -88,13 +88,15 @@ extension Engine {
             json.string(ByteWriter.bytes(of: farm_member_row_name(row), limit: Names.longest))
             json.key("url")
             json.string(ByteWriter.bytes(of: member.url))
-            writeState(&json, row, state)
+            let freshness = farms[farm].freshness
+            let now = farm_host_clock()
+            writeState(&json, row, state, isIn: freshness.isIn(row, now: now))
             json.key("tier")
             json.number(UInt64(farm_get32(&row.pointee.tier)))
             json.key("weight")
             json.number(UInt64(farm_get32(&row.pointee.weight)))
             json.key("load")
-            json.null()
+            json.number(freshness.load(row, now: now))
             json.key("inflight")
             json.number(UInt64(InFlight.count(row)))
             json.key("requests")
@@ -107,13 +109,27 @@ extension Engine {
             json.number(farm_get64(&row.pointee.bytes_out))
             writeLatency(&json, row)
             json.key("metrics")
-            json.object { _ in }
+            json.object { json in writeMetrics(&json, values(farm: farm, local: local)) }
             json.key("update_age_s")
-            json.null()
+            let updated = farm_get64(&row.pointee.updated_us)
+            json.number(updated == 0 ? .nan : Double(now > updated ? (now - updated) / 1000 : 0) / 1000)
+            json.key("updates")
+            json.number(farm_get64(&row.pointee.updates))
+            json.key("bad_reports")
+            json.number(farm_get64(&row.pointee.bad_reports))
         }
     }
 
-    private func writeState(_ json: inout JSONWriter, _ row: MemberRow, _ state: MemberState) {
+    private func writeMetrics(_ json: inout JSONWriter, _ values: UnsafePointer<UInt64>) {
+        for metric in 0..<tables.metricCount {
+            let value = SharedDouble.value(farm_get64(values + metric))
+            guard !value.isNaN else { continue }
+            json.key(ByteWriter.bytes(of: farm_metric_row_name(tables.first.metricName(metric)), limit: 32))
+            json.number(value)
+        }
+    }
+
+    private func writeState(_ json: inout JSONWriter, _ row: MemberRow, _ state: MemberState, isIn: Bool) {
         json.key("admin")
         json.string(state.admin.name)
         json.key("admin_by")
@@ -127,11 +143,11 @@ extension Engine {
         json.key("health")
         json.string(state.isUp ? "up" : "down")
         json.key("health_by")
-        if state.isUp { json.null() } else { json.string("failures") }
+        if state.isUp { json.null() } else { json.string(state.isDownByMonitor ? "monitor" : "failures") }
         json.key("fresh")
-        json.string("in")
+        json.string(isIn ? "in" : "out")
         json.key("available")
-        json.bool(state.isAvailable)
+        json.bool(state.isAvailable && isIn)
     }
 
     private func writeLatency(_ json: inout JSONWriter, _ row: MemberRow) {

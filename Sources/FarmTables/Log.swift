@@ -59,6 +59,31 @@ enum Log {
         }
     }
 
+    static func monitorDown(_ farm: FarmRow, _ row: MemberRow) {
+        line(FARM_LOG_WARNING, 107) { out in
+            member(&out, farm, row)
+            out.text(" is down: a monitor says so; it stays down until one says health=up")
+        }
+    }
+
+    static func monitorUp(_ farm: FarmRow, _ row: MemberRow) {
+        line(FARM_LOG_NOTICE, 108) { out in
+            member(&out, farm, row)
+            out.text(
+                row.state.isUp ? " is up again: a monitor says so" : " is up by a monitor's word, and awaits its trial")
+        }
+    }
+
+    static func noRoomForMetric(_ name: MetricName, capacity: UInt32) {
+        line(FARM_LOG_ERROR, 109) { out in
+            out.text("FarmLoad names the metric ")
+            name.write(to: &out)
+            out.text(", and the table's room for ")
+            out.number(UInt64(capacity))
+            out.text(" names is used up: the load is unknown; write FarmTable metrics=N, stop httpd and start it again")
+        }
+    }
+
     private static func member(_ out: inout ByteWriter, _ farm: FarmRow, _ row: MemberRow) {
         out.text("farm ")
         out.cString(farm_row_name(farm), limit: Names.longest)

@@ -40,7 +40,8 @@ extension Tables {
     private func releaseSlot(_ slot: Int) {
         for block in known {
             for member in 0..<Int(block.layout.members) where block.member(member).pointee.use != FARM_ROW_FREE {
-                InFlight.forget(block.cell(slot: slot, member: member), of: block.member(member))
+                let row = block.member(member)
+                InFlight.forget(block.cell(slot: slot, member: member), of: row, farm: farm(number: row.pointee.farm))
             }
         }
         farm_publish32(&first.slot(slot).pointee.pid, 0)
@@ -52,21 +53,48 @@ extension Tables {
     private func reconcile() {
         for block in known {
             for member in 0..<Int(block.layout.members) where block.member(member).pointee.use != FARM_ROW_FREE {
-                let drift = settledDrift(block, member)
+                let drift = settled { self.drift(block, member) }
                 if drift != 0 { _ = farm_add32(&block.member(member).pointee.inflight, 0 &- UInt32(bitPattern: drift)) }
+            }
+        }
+        reconcileFarms()
+    }
+
+    /// The same for farms that count their requests in flight: the sum of their members'.
+    private func reconcileFarms() {
+        for (number, block) in known.enumerated() {
+            for index in 0..<Int(block.layout.farms) where block.farm(index).pointee.use != FARM_ROW_FREE {
+                let farm = block.farm(index)
+                guard farm_get32(&farm.pointee.counts_inflight) != 0 else { continue }
+                let of = self.number(of: Place(block: number, index: index))
+                let drift = settled { Int32(bitPattern: farm_get32(&farm.pointee.inflight) &- inFlight(farm: of)) }
+                if drift != 0 { _ = farm_add32(&farm.pointee.inflight, 0 &- UInt32(bitPattern: drift)) }
             }
         }
     }
 
+    private func inFlight(farm: UInt32) -> UInt32 {
+        var sum: UInt32 = 0
+        for block in known {
+            for index in 0..<Int(block.layout.members) {
+                let row = block.member(index)
+                if row.pointee.use != FARM_ROW_FREE && row.pointee.farm == farm {
+                    sum &+= farm_get32(&row.pointee.inflight)
+                }
+            }
+        }
+        return sum
+    }
+
     /// A difference seen six times in a row over ten milliseconds, else 0: a live process is between its two writes for
     /// nanoseconds, or for as long as it waits for a core.
-    private func settledDrift(_ block: Block, _ member: Int) -> Int32 {
-        var last = drift(block, member)
+    private func settled(_ drift: () -> Int32) -> Int32 {
+        var last = drift()
         guard last != 0 else { return 0 }
         var seen = 1
         for _ in 0..<24 where seen < 6 {
             farm_host_pause(2000)
-            let next = drift(block, member)
+            let next = drift()
             seen = next == last ? seen + 1 : 1
             last = next
         }

@@ -18,8 +18,11 @@ extension UnsafeMutablePointer where Pointee == Engine {
         }
         let attempts = Int(request.pointee.attempts)
         let tried = farm_request_tried(request).unsafelyUnwrapped
-        let mayTry = request.pointee.flags & FARM_REQUEST_MAY_TRY != 0
-        let wish = Wish(tried: tried, triedCount: attempts, mayTry: mayTry)
+        let flags = request.pointee.flags
+        let wish = Wish(
+            tried: tried, triedCount: attempts,
+            trials: flags & FARM_REQUEST_MAY_TRY != 0 ? .whenDue : flags & FARM_REQUEST_ASKED != 0 ? .never : .ifNeeded,
+            key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil)
         request.pointee.member = FARM_NONE
         guard let choice = farm.pointee.choose(wish, now: now, random: pointee.random) else { return false }
         let row = farm.pointee.members[choice.index].row
@@ -150,6 +153,12 @@ extension UnsafeMutablePointer where Pointee == Engine {
         }
     }
 
+    /// Takes what the member that answers says of its load.
+    public func reported(_ request: UnsafeMutablePointer<farm_request>, _ text: UnsafeBufferPointer<UInt8>) {
+        guard let open = open(request) else { return }
+        pointee.storeReport(text, farm: Int(request.pointee.farm), local: open.local)
+    }
+
     /// The member that an open attempt holds a place at.
     private struct OpenAttempt {
         let member: Member
@@ -170,6 +179,6 @@ extension UnsafeMutablePointer where Pointee == Engine {
     @inline(__always)
     private func close(_ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt) {
         request.pointee.flags &= ~(FARM_REQUEST_OPEN | FARM_REQUEST_TRIAL)
-        InFlight.giveBack(open.member)
+        pointee.farm(Int(request.pointee.farm)).pointee.giveBack(open.member)
     }
 }

@@ -35,7 +35,9 @@ enum RowWriting {
             Admin(rawValue: state.word & FARM_ADMIN_MASK)
             ?? Admin(rawValue: row.pointee.configured_admin) ?? .off
         let down = state.isDownByFailures && farm_get64(&row.pointee.retry_at) != 0
-        row.publish(MemberState(word: 0).with(admin: admin).with(downByFailures: down))
+        row.publish(
+            MemberState(word: 0).with(admin: admin).with(downByFailures: down).with(
+                downByMonitor: state.isDownByMonitor))
         if !down {
             farm_set32(&row.pointee.fails, 0)
             farm_set64(&row.pointee.retry_at, 0)

@@ -19,8 +19,9 @@ public enum LockGranularity: UInt32 {
     /// How many locks a block with these rows wants.
     public func lockCount(farms: UInt32, members: UInt32) -> UInt32 {
         switch self {
-        case .row: max(1, members)
-        case .farm: max(1, farms)
+        // And one for the names of metrics.
+        case .row: members + 1
+        case .farm: farms + 1
         case .engine: 1
         }
     }
@@ -79,6 +80,18 @@ public struct Tables {
 
     public func member(_ place: Place) -> MemberRow { blocks[place.block].member(place.index) }
     public func farm(_ place: Place) -> FarmRow { blocks[place.block].farm(place.index) }
+
+    public func values(_ place: Place) -> UnsafeMutablePointer<UInt64> { blocks[place.block].values(place.index) }
+
+    /// The lock over the names of metrics. With FarmLocks engine it is the one of all rows: never take both.
+    var metricNamesLock: OpaquePointer { first.locks[first.locks.count - 1] }
+
+    /// The farm that a member's row belongs to, by the number it keeps (`number(of:)`).
+    func farm(number: UInt32) -> FarmRow? {
+        let place = Place(block: Int(number >> 24), index: Int(number & 0xFF_FFFF))
+        guard place.block < blockCount, place.index < Int(blocks[place.block].layout.farms) else { return nil }
+        return farm(place)
+    }
 
     /// The lock over a member's row.
     func lock(member: Place, farm: Place) -> OpaquePointer {

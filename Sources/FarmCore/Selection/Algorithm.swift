@@ -5,6 +5,8 @@ public enum Algorithm: UInt32, CaseIterable {
     case random = 2
     case busyness = 3
     case traffic = 4
+    case load = 5
+    case hash = 6
 
     /// The name in the configuration.
     public var name: StaticString {
@@ -14,8 +16,19 @@ public enum Algorithm: UInt32, CaseIterable {
         case .random: "random"
         case .busyness: "busyness"
         case .traffic: "traffic"
+        case .load: "load"
+        case .hash: "hash"
         }
     }
+
+    /// Whether its views depend on what members report of their load.
+    var asksForLoads: Bool { self == .load || self == .adaptive }
+
+    /// Whether it wants an expression that gives each request a key.
+    public var wantsKey: Bool { self == .hash }
+
+    /// Whether it asks for the requests in flight at the farm as a whole.
+    public var countsFarmInFlight: Bool { self == .hash }
 
     /// The algorithm of that name, in any case of letters; nil when there is none.
     public init?(name: UnsafeBufferPointer<UInt8>) {

@@ -15,14 +15,22 @@ public struct View {
         /// Where its smooth order is in `sequence`; length 0 when it has none.
         var sequenceStart: UInt32 = 0
         var sequenceLength: UInt32 = 0
+        /// Of all its members together.
+        var weight: UInt64 = 0
+        var ring = HashRingSlice()
     }
 
     static let noMember = UInt32.max
     static let tiers = 10
+    /// Reports of load are worth a rebuild after this many microseconds for each member: it takes a few hundredths of
+    /// that, so that views of a large farm whose members report often cost each process a small part of its time.
+    static let perMember: UInt64 = 20
 
     var generation: UInt64 = 0
     /// Monotonic microseconds at which the view is out of date by itself.
     var deadline: UInt64 = 0
+    /// Monotonic microseconds before which reports of load are not worth another rebuild.
+    var nextForLoads: UInt64 = 0
     var available: UInt32 = 0
     /// A member that failures put down and whose trial may begin, or `noMember`.
     var due: UInt32 = noMember
@@ -34,9 +42,17 @@ public struct View {
     /// Positions within their span.
     let sequence: UnsafeMutablePointer<UInt32>
     let sequenceCapacity: Int
+    let ring: HashRing
+    /// How dear each member is for its load, by farm-local index (`RelativeLoad.cost`); for algorithms that ask for it.
+    let costs: UnsafeMutablePointer<Float>
+    /// Whether the costs tell members apart.
+    var loadsMatter = false
 
     init(memberCount: Int, algorithm: Algorithm) {
         let room = max(1, memberCount)
+        ring = HashRing(memberCount: memberCount, isUsed: algorithm == .hash)
+        costs = .allocate(capacity: room)
+        costs.initialize(repeating: 1, count: room)
         spans = .allocate(capacity: Self.tiers)
         spans.initialize(repeating: Span(), count: Self.tiers)
         order = .allocate(capacity: room)
@@ -53,6 +69,8 @@ public struct View {
         order.deallocate()
         alias.deallocate()
         sequence.deallocate()
+        ring.deallocate()
+        costs.deallocate()
     }
 }
 
@@ -75,36 +93,60 @@ struct ViewScratch {
 extension UnsafeMutablePointer where Pointee == View {
     /// Rebuilds the view from the rows as they are now. One thread at a time, on the view that is not in use.
     func rebuild(
-        _ members: UnsafeBufferPointer<Member>, algorithm: Algorithm, generation: UInt64, now: UInt64,
-        scratch: ViewScratch
+        _ members: UnsafeBufferPointer<Member>, algorithm: Algorithm, freshness: Freshness, generation: UInt64,
+        now: UInt64, scratch: ViewScratch
     ) {
         // A delayed thread that still reads this view sees that it is none, and takes the other.
         farm_publish64(&pointee.generation, UInt64.max)
         pointee.deadline = UInt64.max
+        pointee.nextForLoads = now &+ UInt64(members.count) &* View.perMember
         pointee.due = View.noMember
         pointee.available = 0
         pointee.spanCount = 0
         var filled = 0
-        var sequenceUsed = 0
         for tier in 0..<UInt32(View.tiers) {
             let start = filled
             for index in 0..<members.count {
                 let row = members[index].row
                 // A member whose tier changes meanwhile may be met twice.
-                guard filled < members.count, farm_get32(&row.pointee.tier) == tier, row.state.isAvailable else {
-                    continue
-                }
+                guard filled < members.count, farm_get32(&row.pointee.tier) == tier,
+                    freshness.isAvailable(row, now: now)
+                else { continue }
                 farm_set32(pointee.order + filled, UInt32(index))
                 filled += 1
             }
-            let count = filled - start
-            guard count > 0 else { continue }
-            let order = pointee.order + start
+            guard filled > start else { continue }
+            pointee.spans[Int(pointee.spanCount)] = View.Span(start: UInt32(start), count: UInt32(filled - start))
+            pointee.spanCount += 1
+        }
+        pointee.available = UInt32(filled)
+        if algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
+        prepareSpans(members, algorithm, scratch)
+        noteTrials(members, freshness, now: now)
+        noteExpiries(members, freshness, now: now)
+        farm_publish64(&pointee.generation, generation)
+    }
+
+    /// What the algorithm draws from, tier by tier.
+    private func prepareSpans(_ members: UnsafeBufferPointer<Member>, _ algorithm: Algorithm, _ scratch: ViewScratch) {
+        var sequenceUsed = 0
+        var ringBefore: HashRingSlice?
+        let halvings =
+            algorithm == .hash
+            ? HashRing.halvings(memberCount: members.count) { max(1, farm_get32(&members[$0].row.pointee.weight)) } : 0
+        for at in 0..<Int(pointee.spanCount) {
+            var span = pointee.spans[at]
+            let count = Int(span.count)
+            let order = pointee.order + Int(span.start)
             let weight = { (at: Int) in max(1, farm_get32(&members[Int(order[at])].row.pointee.weight)) }
-            AliasTable.build(
-                pointee.alias + start, count: count, weight: weight,
-                scaled: scratch.words, stack: scratch.numbers)
-            var span = View.Span(start: UInt32(start), count: UInt32(count))
+            for position in 0..<count { span.weight &+= UInt64(weight(position)) }
+            if algorithm.asksForLoads && pointee.loadsMatter {
+                shareByLoad(span, costs: pointee.costs, weight: weight, scratch: scratch)
+            } else {
+                AliasTable.build(
+                    pointee.alias + Int(span.start), count: count, weight: weight, scaled: scratch.words,
+                    stack: scratch.numbers)
+            }
             if algorithm == .roundrobin {
                 let length = SmoothSequence.build(
                     pointee.sequence + sequenceUsed, capacity: pointee.sequenceCapacity - sequenceUsed, count: count,
@@ -113,19 +155,40 @@ extension UnsafeMutablePointer where Pointee == View {
                 span.sequenceLength = UInt32(length)
                 sequenceUsed += length
             }
-            pointee.spans[Int(pointee.spanCount)] = span
-            pointee.spanCount += 1
+            if algorithm == .hash {
+                span.ring = HashRingSlice.build(
+                    pointee.ring, after: ringBefore, members: count, halvings: halvings, weight: weight,
+                    name: { RequestKey.hash(ByteWriter.bytes(of: farm_member_row_name(members[Int(order[$0])].row))) })
+                ringBefore = span.ring
+            }
+            pointee.spans[at] = span
         }
-        pointee.available = UInt32(filled)
-        noteTrials(members, now: now)
-        farm_publish64(&pointee.generation, generation)
+    }
+
+    /// How dear each available member is for its load.
+    private func noteLoads(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
+        let available = Int(pointee.available)
+        let load = { (at: Int) in freshness.load(members[Int(pointee.order[at])].row, now: now) }
+        let loads = RelativeLoad(count: available, load: load)
+        pointee.loadsMatter = loads.matters
+        guard loads.matters else { return }
+        for at in 0..<available { pointee.costs[Int(pointee.order[at])] = Float(loads.cost(load(at))) }
+    }
+
+    /// The view is out of date when the next member's last update gets too old.
+    private func noteExpiries(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
+        guard freshness.expect != 0 else { return }
+        for member in members {
+            let expiry = freshness.expiry(member.row)
+            if expiry > now { pointee.deadline = min(pointee.deadline, expiry) }
+        }
     }
 
     /// Members that are down: one whose trial may begin now, and when the next one may.
-    private func noteTrials(_ members: UnsafeBufferPointer<Member>, now: UInt64) {
+    private func noteTrials(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
         for index in 0..<members.count {
             let row = members[index].row
-            guard row.state.admin == .on, row.state.isDownByFailures else { continue }
+            guard row.state.mayBeTried, freshness.isIn(row, now: now) else { continue }
             let at = farm_get64(&row.pointee.retry_at)
             let limit = farm_get32(&row.pointee.max_inflight)
             if at > now {

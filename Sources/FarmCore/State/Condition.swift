@@ -21,13 +21,15 @@ public enum Condition: UInt32 {
     }
 
     /// The condition of the farm with these members. Linear in their number: for refusals and status, not for a choice.
-    public static func of(_ members: UnsafeBufferPointer<Member>) -> Condition {
+    public static func of(
+        _ members: UnsafeBufferPointer<Member>, freshness: Freshness = .off, now: UInt64 = 0
+    ) -> Condition {
         var available = false
         var adminOn = members.isEmpty
         for member in members {
             let state = member.row.state
             if state.admin == .on { adminOn = true }
-            guard state.isAvailable else { continue }
+            guard freshness.isAvailable(member.row, now: now) else { continue }
             available = true
             let limit = member.row.pointee.max_inflight
             if limit == 0 || InFlight.count(member.row) < limit { return .ok }

@@ -14,10 +14,16 @@ public enum InFlight {
         return Int32(bitPattern: count) < 0 ? 0 : count
     }
 
-    /// Takes a place at the member; false, and nothing changed, when it is at its limit. Exact over all processes.
+    /// The requests in flight at a farm whose algorithm counts them.
     @inline(__always)
-    public static func take(_ member: Member) -> Bool {
-        let limit = member.row.pointee.max_inflight
+    static func count(_ row: FarmRow) -> UInt32 { UInt32(max(0, Int32(bitPattern: farm_get32(&row.pointee.inflight)))) }
+
+    /// Takes a place at the member; false, and nothing changed, when it is at its limit, or at the one that is given (0:
+    /// none). Exact over all processes.
+    @inline(__always)
+    public static func take(_ member: Member, atMost bound: UInt32 = 0) -> Bool {
+        var limit = member.row.pointee.max_inflight
+        if bound != 0 && (limit == 0 || bound < limit) { limit = bound }
         _ = farm_add32(member.ledger, 1)
         if limit == 0 {
             _ = farm_add32(&member.row.pointee.inflight, 1)
@@ -40,11 +46,15 @@ public enum InFlight {
         _ = farm_add32(member.ledger, UInt32.max)
     }
 
-    /// Takes what a dead process left in its cell off the row. The parent only, for a process that is gone.
-    public static func forget(_ cell: UnsafeMutablePointer<UInt32>, of row: MemberRow) {
+    /// Takes what a dead process left in its cell off the row, and off the farm's where that counts. The parent only,
+    /// for a process that is gone.
+    public static func forget(_ cell: UnsafeMutablePointer<UInt32>, of row: MemberRow, farm: FarmRow?) {
         let left = farm_get32(cell)
         guard left != 0 else { return }
         farm_set32(cell, 0)
         _ = farm_add32(&row.pointee.inflight, 0 &- left)
+        if let farm, farm_get32(&farm.pointee.counts_inflight) != 0 {
+            _ = farm_add32(&farm.pointee.inflight, 0 &- left)
+        }
     }
 }

@@ -32,7 +32,11 @@ public struct MemberState: Equatable {
     /// A value that no code writes (a torn row) reads as `off`: nothing is sent to a member whose state is unknown.
     public var admin: Admin { Admin(rawValue: word & FARM_ADMIN_MASK) ?? .off }
     public var isDownByFailures: Bool { word & FARM_DOWN_BY_FAILURES != 0 }
-    public var isUp: Bool { !isDownByFailures }
+    /// Stays until a monitor says otherwise.
+    public var isDownByMonitor: Bool { word & FARM_DOWN_BY_MONITOR != 0 }
+    public var isUp: Bool { !isDownByFailures && !isDownByMonitor }
+    /// Down by failures alone, and wanted: a request may try it.
+    public var mayBeTried: Bool { word == FARM_ADMIN_ON | FARM_DOWN_BY_FAILURES }
     /// Admin is `on` and health is `up`.
     public var isAvailable: Bool { word == FARM_ADMIN_ON }
 
@@ -42,6 +46,10 @@ public struct MemberState: Equatable {
 
     public func with(downByFailures: Bool) -> MemberState {
         MemberState(word: downByFailures ? word | FARM_DOWN_BY_FAILURES : word & ~FARM_DOWN_BY_FAILURES)
+    }
+
+    public func with(downByMonitor: Bool) -> MemberState {
+        MemberState(word: downByMonitor ? word | FARM_DOWN_BY_MONITOR : word & ~FARM_DOWN_BY_MONITOR)
     }
 }
 

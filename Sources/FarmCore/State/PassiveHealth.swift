@@ -24,7 +24,7 @@ public struct PassiveHealth {
     /// Takes the trial of a member that is down and due. Lock-free; true for one caller of all that ask.
     public func claimTrial(_ row: MemberRow, now: UInt64) -> Bool {
         let due = farm_get64(&row.pointee.retry_at)
-        guard row.state.isDownByFailures, now >= due else { return false }
+        guard row.state.mayBeTried, now >= due else { return false }
         return farm_swap64(&row.pointee.retry_at, due, now &+ retry) != 0
     }
 

@@ -36,6 +36,12 @@ public struct JSONWriter: ~Copyable {
         needsComma = false
     }
 
+    public mutating func key(_ name: UnsafeBufferPointer<UInt8>) {
+        string(name)
+        out.byte(0x3A)
+        needsComma = false
+    }
+
     public mutating func null() { literal("null") }
     public mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
     public mutating func number(_ value: UInt64) {

@@ -1,0 +1,63 @@
+import CFarm
+
+/// hash: the member that a key belongs to, on a ring that moves few keys when members come and go, as long as it has no
+/// more than its part of 1.25 times the mean in flight (consistent hashing with bounded loads: Mirrokni, Thorup,
+/// Zadimoghaddam, SODA 2018).
+///
+/// A key whose member has no room goes where its next hash leads it, which spreads the overflow of a hot member over all
+/// others. A request without a key is drawn by weight.
+public enum RequestKey {
+    /// The key of a text: FNV-1a, 64 bits (draft-eastlake-fnv), mixed. The same in every process and on every httpd.
+    public static func of(_ text: UnsafeBufferPointer<UInt8>) -> UInt64 { RandomSource.mixed(hash(text)) }
+
+    static func hash(_ text: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in text { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return hash
+    }
+}
+
+extension Farm {
+    @inline(never)
+    func pickByHash(
+        from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, random: RandomSource
+    ) -> UInt32? {
+        let total = UInt64(InFlight.count(row)) &+ 1
+        var point: UInt32 = 0
+        for draw in 0..<UInt64(Self.draws) {
+            let index: UInt32
+            if let key = wish.key, span.ring.count > 0 {
+                point = span.ring.find(view.pointee.ring, key: draw == 0 ? key : RandomSource.mixed(key &+ draw))
+                index = member(at: span.ring.position(view.pointee.ring, at: point), of: span, view)
+            } else {
+                index = drawRandom(span, view, UInt32(truncatingIfNeeded: random.next()))
+            }
+            if admit(index, wish, atMost: bound(index, total: total, span)) { return index }
+        }
+        if let index = lookAlongRing(from: point, span, view, wish, total: total) { return index }
+        return lookThrough(span, view, wish, random: random)
+    }
+
+    /// The first member with room around the ring from a point on: the same for a key each time.
+    private func lookAlongRing(
+        from point: UInt32, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish, total: UInt64
+    ) -> UInt32? {
+        guard wish.key != nil else { return nil }
+        let count = span.ring.count
+        for step in 0..<count {
+            let at = (point &+ step) % count
+            let index = member(at: span.ring.position(view.pointee.ring, at: at), of: span, view)
+            if admit(index, wish, atMost: bound(index, total: total, span)) { return index }
+        }
+        return nil
+    }
+
+    /// The most a member may have in flight: its part by weight of 1.25 times what its tier has with this request,
+    /// rounded up, so that an idle member always has room.
+    @inline(__always)
+    private func bound(_ index: UInt32, total: UInt64, _ span: View.Span) -> UInt32 {
+        let weight = UInt64(max(1, farm_get32(&members[Int(index)].row.pointee.weight)))
+        let of = max(1, span.weight) &* 4
+        return UInt32(clamping: (total &* 5 &* weight &+ of &- 1) / of)
+    }
+}

@@ -1,0 +1,107 @@
+import CFarm
+
+/// Which part of the next requests each member of a farm gets as things stand: for the answers to updates and for people.
+/// Made for one moment; owns memory until `deallocate`. Not for the way of a request.
+public struct Shares {
+    private let farm: Farm
+    /// By farm-local index: the part of the draws that name the member.
+    private let drawn: UnsafeMutablePointer<Double>
+    private let order: UnsafeMutablePointer<UInt32>
+    private var count = 0
+    private let costs: UnsafeMutablePointer<Float>
+    private let now: UInt64
+
+    public init(_ farm: Farm, now: UInt64) {
+        self.farm = farm
+        self.now = now
+        let room = max(1, farm.members.count)
+        drawn = .allocate(capacity: room)
+        drawn.initialize(repeating: 0, count: room)
+        order = .allocate(capacity: room)
+        costs = .allocate(capacity: room)
+        costs.initialize(repeating: 1, count: room)
+        collect()
+        guard count > 0 else { return }
+        if farm.algorithm.asksForLoads { noteLoads() }
+        switch farm.algorithm {
+        case .roundrobin, .random, .hash: drawByWeight { _ in 1 }
+        case .load, .adaptive:
+            let cheapest = (0..<count).reduce(Float.infinity) { min($0, costs[Int(order[$1])]) }
+            drawByWeight { max(RelativeLoad.leastShare, Double(cheapest / costs[Int($0)])) }
+        case .busyness: drawCheapest { Double(InFlight.count($0)) }
+        case .traffic: drawCheapest { Farm.traffic($0) }
+        }
+    }
+
+    public func deallocate() {
+        drawn.deallocate()
+        order.deallocate()
+        costs.deallocate()
+    }
+
+    /// 0 to 1.
+    public func share(of index: Int) -> Double {
+        farm.algorithm == .adaptive && count > 1 && drawn[index] > 0 ? shareOfPairs(UInt32(index)) : drawn[index]
+    }
+
+    /// The members that a request may go to: the available ones of the lowest tier that has a free place.
+    private mutating func collect() {
+        for tier in 0..<UInt32(View.tiers) {
+            count = 0
+            for index in 0..<farm.members.count {
+                let row = farm.members[index].row
+                guard farm_get32(&row.pointee.tier) == tier, farm.freshness.isAvailable(row, now: now) else { continue }
+                let limit = farm_get32(&row.pointee.max_inflight)
+                guard limit == 0 || InFlight.count(row) < limit else { continue }
+                order[count] = UInt32(index)
+                count += 1
+            }
+            if count > 0 { return }
+        }
+    }
+
+    private func noteLoads() {
+        let load = { (at: Int) in farm.freshness.load(farm.members[Int(order[at])].row, now: now) }
+        let loads = RelativeLoad(count: count, load: load)
+        for at in 0..<count { costs[Int(order[at])] = Float(loads.cost(load(at))) }
+    }
+
+    private func weight(_ index: UInt32) -> Double {
+        Double(max(1, farm_get32(&farm.members[Int(index)].row.pointee.weight)))
+    }
+
+    private func drawByWeight(_ part: (UInt32) -> Double) {
+        var total = 0.0
+        for at in 0..<count { total += weight(order[at]) * part(order[at]) }
+        for at in 0..<count { drawn[Int(order[at])] = weight(order[at]) * part(order[at]) / total }
+    }
+
+    /// All requests go to the cheapest for its weight, and to several that are alike by weight.
+    private func drawCheapest(_ cost: (MemberRow) -> Double) {
+        func here(_ at: Int) -> Double { cost(farm.members[Int(order[at])].row) / weight(order[at]) }
+        var least = Double.infinity
+        for at in 0..<count { least = min(least, here(at)) }
+        let cheapest = (0..<count).filter { here($0) <= least }
+        let total = cheapest.reduce(0.0) { $0 + weight(order[$1]) }
+        for at in cheapest { drawn[Int(order[at])] = weight(order[at]) / total }
+    }
+
+    /// adaptive: the member is drawn first or second, and is the one to prefer.
+    private func shareOfPairs(_ index: UInt32) -> Double {
+        let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
+        let own = Farm.Standing(farm.members[Int(index)].row, milliseconds, loadCost: costs[Int(index)])
+        var share = 0.0
+        for at in 0..<count where order[at] != index {
+            let other = order[at]
+            let standing = Farm.Standing(farm.members[Int(other)].row, milliseconds, loadCost: costs[Int(other)])
+            if !standing.isCheaper(than: own) { share += drawn[Int(index)] * second(other, after: index) }
+            if own.isCheaper(than: standing) { share += drawn[Int(other)] * second(index, after: other) }
+        }
+        return share
+    }
+
+    /// How likely a member is drawn second: by weight, or as any other one when the first was drawn again.
+    private func second(_ index: UInt32, after first: UInt32) -> Double {
+        drawn[Int(index)] + drawn[Int(first)] / Double(count - 1)
+    }
+}
