@@ -7,7 +7,7 @@ import pytest
 
 from farmhttpd import client, members, wait
 from farmhttpd.members import answer
-from farmhttpd.update import ask, check_shares_told, push, shares, tell
+from farmhttpd.update import ask, check_shares_told, error_of, push, shares, tell
 
 ALGORITHMS = ["roundrobin", "random", "busyness", "traffic", "load", "adaptive", 'hash "%{REMOTE_ADDR}"']
 
@@ -391,4 +391,4 @@ def test_600_25_without_any_farm(httpd):
     """Contract: an unknown farm is a 404, also where no farm is configured at all."""
     httpd.conf.handler("farm-update")
     httpd.start()
-    assert ask(httpd, "farm=app&member=a&cpu=1").status == 404
+    error_of(ask(httpd, "farm=app&member=a&cpu=1"), 404)
