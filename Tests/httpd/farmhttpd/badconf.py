@@ -6,7 +6,8 @@ BAD = "! "
 
 
 def check_refused(httpd, text, *remedies):
-    """The line at fault begins with "! ". Each remedy is a pattern that the message must contain."""
+    """The line at fault begins with "! ". Each remedy is a pattern that the message must contain.
+    Returns the message."""
     lines = [line.strip() for line in text.strip().splitlines()]
     bad = [n for n, line in enumerate(lines) if line.startswith(BAD)]
     assert len(bad) == 1, "exactly one line must be marked as wrong"
@@ -19,6 +20,7 @@ def check_refused(httpd, text, *remedies):
     assert re.search(rf"line {number}\b|httpd\.conf:{number}\b", said), f"not line {number}: {said}"
     for remedy in remedies:
         assert re.search(remedy, without_location(said), re.IGNORECASE), f"/{remedy}/ not in: {said}"
+    return without_location(said)
 
 
 def without_location(said):

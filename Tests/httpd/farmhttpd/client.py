@@ -44,10 +44,11 @@ class FinalAnswer(http.client.HTTPResponse):
 
 
 class Client:
-    """A client that keeps its connection, as browsers do."""
+    """A client that keeps its connection, as browsers do; at the address `source` of this machine, if one is given."""
 
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+    def __init__(self, port, source=None, server="127.0.0.1"):
+        self.connection = http.client.HTTPConnection(server, port, timeout=TIMEOUT,
+                                                     source_address=(source, 0) if source else None)
         self.connection.response_class = FinalAnswer
 
     def __enter__(self):
@@ -83,7 +84,7 @@ def request(port, target, **arguments):
     """One request on a connection of its own. A cut answer raises http.client.IncompleteRead."""
     headers = dict(arguments.pop("headers", ()) or ())
     headers.setdefault("Connection", "close")
-    with Client(port) as client:
+    with Client(port, arguments.pop("source", None), arguments.pop("server", "127.0.0.1")) as client:
         return client.request(target, headers=headers, **arguments)
 
 

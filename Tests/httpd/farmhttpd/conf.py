@@ -65,6 +65,10 @@ class Conf:
     def proxy(self, path, url, options=""):
         return self.add(f"ProxyPass {quoted(path)} {quoted(url)} {options}".rstrip())
 
+    def handler(self, name, *lines):
+        """Enables a handler of the module at the path of its name, for callers on this machine."""
+        return self.add(f'<Location "/{name}">', f"SetHandler {name}", "Require local", *lines, "</Location>")
+
     # -- what httpd reads ----------------------------------------------------------------------------------
 
     @staticmethod

@@ -226,8 +226,8 @@ class Httpd:
     def get(self, target, **arguments):
         return client.request(self.port, target, **arguments)
 
-    def client(self):
-        return client.Client(self.port)
+    def client(self, **arguments):
+        return client.Client(self.port, **arguments)
 
     def status(self):
         response = self.get(f"{self.conf.status_location}?format=json")

@@ -126,10 +126,11 @@ class Member:
 
     scheme = "http"
 
-    def __init__(self, name, path="", unix=None):
+    def __init__(self, name, path="", unix=None, host="127.0.0.1"):
         self.name = name
         self.path = path
         self.unix = unix
+        self.host = host
         self.default = answer()
         self.script = []
         self.requests = []
@@ -145,7 +146,7 @@ class Member:
             self.listener.bind(str(unix))
             unix.chmod(0o777)
         else:
-            self.listener = bound_socket()
+            self.listener = bound_socket(host)
 
     @property
     def port(self):
@@ -153,7 +154,7 @@ class Member:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def url(self):
