@@ -45,8 +45,8 @@ BAD_SECTIONS = {
 
 F_ONLY = ["FarmMember http://127.0.0.1:8001", "FarmAlgorithm random", "FarmSet fall=2"]
 
-LATER_DIRECTIVES = ["FarmLoad cpu", "FarmExpectUpdate 10s", "FarmRedirect down http://x/", "FarmForward down http://x/",
-                    "FarmSticky cookie", "FarmReport on"]
+LATER_DIRECTIVES = ["FarmRedirect down http://x/", "FarmForward down http://x/",
+                    "FarmSticky cookie"]
 LATER_SERVER_DIRECTIVES = ["FarmSecretFile /x", "FarmCookie farm", "FarmStateFile x"]
 
 
