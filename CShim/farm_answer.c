@@ -50,10 +50,13 @@ static int take_report(void *data, const char *name, const char *value)
 }
 
 /* What the member says of its load is for this server, not for its client. */
-static void take_reports(farm_ctx *ctx)
+void farm_answer_take_reports(farm_ctx *ctx)
 {
     static const char header[] = "Endpoint-Load-Metrics";
 
+    if (!ctx->farm->takes_reports) {
+        return;
+    }
     apr_table_do(take_report, ctx, ctx->r->headers_out, header, NULL);
     apr_table_unset(ctx->r->headers_out, header);
 }
@@ -77,9 +80,7 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
         ctx->answer = FARM_ANSWER_BROKEN;
         return swallow(ctx, bb);
     }
-    if (ctx->farm->takes_reports) {
-        take_reports(ctx);
-    }
+    farm_answer_take_reports(ctx);
     if (!farm_on_answer(farm_current->engine, &ctx->request, (uint32_t)r->status, farm_body_can_resend(ctx),
                         farm_host_clock())) {
         ctx->answer = FARM_ANSWER_HELD;

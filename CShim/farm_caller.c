@@ -83,6 +83,11 @@ static int has_address(const farm_member *member, apr_sockaddr_t *address)
     return 0;
 }
 
+const char *farm_host_caller_address(void *caller)
+{
+    return ((request_rec *)caller)->useragent_ip;
+}
+
 uint32_t farm_host_caller(void *caller, uint32_t farm, uint32_t *found)
 {
     request_rec *r = caller;

@@ -11,6 +11,6 @@ farm_farm *farm_being_read(cmd_parms *cmd, const char **error);
 const char *farm_algorithm_line(cmd_parms *cmd, void *dummy, const char *name, const char *expression);
 const char *farm_load_line(cmd_parms *cmd, void *dummy, const char *formula);
 const char *farm_expect_line(cmd_parms *cmd, void *dummy, const char *time, const char *what);
-const char *farm_report_line(cmd_parms *cmd, void *dummy, int on);
+const char *farm_report_line(cmd_parms *cmd, void *dummy, const char *word);
 
 #endif

@@ -51,7 +51,9 @@ const char *farm_load_line(cmd_parms *cmd, void *dummy, const char *formula)
         return error;
     }
     if ((error = farm_on_formula(formula, (uint32_t)strlen(formula), &column))) {
-        return apr_psprintf(cmd->pool, "FarmLoad \"%s\", column %u: %s", formula, (unsigned int)column, error);
+        /* httpd cuts its messages: what is wrong goes before the formula. */
+        return apr_psprintf(cmd->pool, "FarmLoad, column %u: %s: \"%.200s%s\"", (unsigned int)column, error, formula,
+                            strlen(formula) > 200 ? "..." : "");
     }
     farm->load = formula;
     return NULL;
@@ -85,14 +87,14 @@ const char *farm_expect_line(cmd_parms *cmd, void *dummy, const char *time, cons
     return NULL;
 }
 
-const char *farm_report_line(cmd_parms *cmd, void *dummy, int on)
+const char *farm_report_line(cmd_parms *cmd, void *dummy, const char *word)
 {
     const char *error;
     farm_farm *farm = farm_being_read(cmd, &error);
 
     (void)dummy;
-    if (farm) {
-        farm->takes_reports = on;
+    if (farm && !farm_word(word, "off", "on", &farm->takes_reports)) {
+        return apr_psprintf(cmd->pool, "FarmReport takes on or off, not '%s'", word);
     }
     return error;
 }

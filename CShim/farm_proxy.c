@@ -216,6 +216,7 @@ static int finish(farm_ctx *ctx, int rc)
 static void note_overridden(farm_ctx *ctx, int rc)
 {
     if (ctx->answer == FARM_ANSWER_NONE && apr_table_get(ctx->r->notes, "proxy-error-override")) {
+        farm_answer_take_reports(ctx);
         ctx->answer = farm_on_answer(farm_current->engine, &ctx->request, (uint32_t)rc, farm_body_can_resend(ctx),
                                      farm_host_clock()) ? FARM_ANSWER_PASSED : FARM_ANSWER_HELD;
     }

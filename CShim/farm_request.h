@@ -83,6 +83,7 @@ int farm_body_was_prefetched(farm_ctx *ctx);
 /* farm_answer.c: what comes back from the member */
 void farm_answer_register(void);
 void farm_answer_expect(farm_ctx *ctx);
+void farm_answer_take_reports(farm_ctx *ctx);
 /* Around an attempt at a member of mod_proxy_http2's, which sends error pages by itself. */
 void farm_answer_guard(farm_ctx *ctx);
 void farm_answer_unguard(farm_ctx *ctx);

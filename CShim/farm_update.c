@@ -125,6 +125,8 @@ static void begin(request_rec *r)
 {
     ap_set_content_type(r, "text/plain; charset=us-ascii");
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    /* A line that says what is wrong may say what a client sent. */
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
 }
 
 static char *query_of(request_rec *r)

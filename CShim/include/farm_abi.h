@@ -222,6 +222,8 @@ void farm_host_status(void *out, uint32_t status);
 /* How many members of a farm have the address that an update came from: 0, 1 or, for more, 2. *member: the last of them,
  * farm-local. */
 uint32_t farm_host_caller(void *caller, uint32_t farm, uint32_t *member);
+/* That address as text; NUL-terminated, valid as long as the caller. */
+const char *farm_host_caller_address(void *caller);
 /* Gives a request that asks for a member of a farm its key, by farm_on_key, where the farm's algorithm wants one. */
 void farm_host_key(void *key, uint32_t farm, farm_request *request);
 /* The URL to reach a member by, by its number in farm_config.members. NUL-terminated (config). */

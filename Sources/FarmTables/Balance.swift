@@ -17,7 +17,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             case .badEscape:
                 return refuse(out, 400, "a % stands without two hexadecimal digits after it; write farm=NAME")
             case .pair(let name, let value, _):
-                guard Names.isWord(name, "farm"), Names.isFarm(value) else {
+                guard Names.isWord(name, "farm"), !value.isEmpty else {
                     return refuse(out, 400, "farm-balance takes farm=NAME, once or several times, and nothing else")
                 }
                 let farm = pointee.findFarm(value)
@@ -78,7 +78,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
         writer.text(what)
         if let name {
             writer.text(": ")
-            writer.bytes(name)
+            UpdateRefusal.echo(name, to: &writer)
         }
         writer.byte(0x0A)
     }

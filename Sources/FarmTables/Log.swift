@@ -60,7 +60,7 @@ enum Log {
     }
 
     static func monitorDown(_ farm: FarmRow, _ row: MemberRow) {
-        line(FARM_LOG_WARNING, 107) { out in
+        line(FARM_LOG_NOTICE, 107) { out in
             member(&out, farm, row)
             out.text(" is down: a monitor says so; it stays down until one says health=up")
         }

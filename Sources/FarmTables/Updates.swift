@@ -50,7 +50,10 @@ extension Engine {
         var member: UInt32 = 0
         let count = farm_host_caller(caller, farm, &member)
         guard count == 1, Int(member) < farms[Int(farm)].members.count else {
-            return .refused(UpdateRefusal(count > 1 ? .severalCallers : .noCaller, group: number, name: group.farm))
+            let address = farm_host_caller_address(caller).map { ByteWriter.bytes(of: $0, limit: 64) }
+            return .refused(
+                UpdateRefusal(
+                    count > 1 ? .severalCallers : .noCaller, group: number, name: group.farm, value: address))
         }
         return .found(Target(farm: Int(farm), local: Int(member)))
     }
@@ -96,7 +99,7 @@ extension Engine {
             farm_set64(&row.pointee.load, SharedDouble.word(loads[target.farm].load(of: values)))
             farm_set64(&row.pointee.updated_us, now)
             _ = farm_add64(&row.pointee.updates, 1)
-            let health = health.map { MonitoredHealth.note($0, row, now: now, wallClock: farm_host_wall_clock()) }
+            let health = health.map { MonitoredHealth.note($0, row, wallClock: farm_host_wall_clock()) }
             return (cameIn: !wasIn, health: health ?? .none)
         }
         guard let change else { return }

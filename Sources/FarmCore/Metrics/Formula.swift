@@ -8,7 +8,7 @@ public struct Formula {
     }
 
     /// In bytes.
-    public static let longest = 1024
+    public static let longest = 8192
     /// How deep parentheses may stand in each other, and values on the stack.
     static let deepest = 32
 

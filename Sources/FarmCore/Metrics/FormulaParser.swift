@@ -11,7 +11,7 @@ extension Formula {
         _ text: UnsafeBufferPointer<UInt8>, number: NumberReader, metric: (MetricName) -> UInt32
     ) -> Outcome {
         guard text.count <= longest else {
-            return .error(column: longest + 1, what: "the formula is longer than 1024 bytes; write a shorter one")
+            return .error(column: longest + 1, what: "the formula is longer than 8192 bytes; write a shorter one")
         }
         var parser = FormulaParser(text: text)
         guard parser.sum(depth: 0, number, metric), parser.isAtEnd() else {

@@ -70,7 +70,7 @@ public enum LoadReport {
         let prefix: StaticString = "named_metrics."
         let length = prefix.utf8CodeUnitCount
         var stored = name
-        if name.count > length && Names.isWord(UnsafeBufferPointer(rebasing: name[..<length]), prefix) {
+        if name.count >= length && Names.isWord(UnsafeBufferPointer(rebasing: name[..<length]), prefix) {
             stored = UnsafeBufferPointer(rebasing: name[length...])
         }
         guard let metric = MetricName(stored), metrics.count < mostMetrics, !metrics.names(metric, from: 0) else {

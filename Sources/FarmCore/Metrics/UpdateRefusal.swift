@@ -96,11 +96,15 @@ public struct UpdateRefusal {
         case .noCaller:
             out.text("no member of farm ")
             echo(name, to: &out)
-            out.text(" has your address; write member=NAME")
+            out.text(" has your address, ")
+            echo(value, to: &out)
+            out.text("; write member=NAME")
         case .severalCallers:
             out.text("several members of farm ")
             echo(name, to: &out)
-            out.text(" have your address; write member=NAME")
+            out.text(" have your address, ")
+            echo(value, to: &out)
+            out.text("; write member=NAME")
         case .tooManyNames:
             out.text("the table of metrics has no room for the name ")
             if let metric {
@@ -120,9 +124,16 @@ public struct UpdateRefusal {
         out.text("'")
     }
 
-    /// What a client sent, made harmless: cut, and in printable ASCII.
     private func echo(_ bytes: UnsafeBufferPointer<UInt8>, to out: inout ByteWriter) {
-        for at in 0..<min(40, bytes.count) { out.byte(bytes[at] >= 0x20 && bytes[at] < 0x7F ? bytes[at] : 0x3F) }
+        Self.echo(bytes, to: &out)
+    }
+
+    /// What a client sent, made harmless: cut to 40 bytes, in printable ASCII, and without what could be markup.
+    public static func echo(_ bytes: UnsafeBufferPointer<UInt8>, to out: inout ByteWriter) {
+        for byte in bytes.prefix(40) {
+            let isHarmless = byte >= 0x20 && byte < 0x7F && byte != 0x3C && byte != 0x3E && byte != 0x26
+            out.byte(isHarmless ? byte : 0x3F)
+        }
         if bytes.count > 40 { out.text("...") }
     }
 }

@@ -4,8 +4,8 @@ import CFarm
 /// more than its part of 1.25 times the mean in flight (consistent hashing with bounded loads: Mirrokni, Thorup,
 /// Zadimoghaddam, SODA 2018).
 ///
-/// A key whose member has no room goes where its next hash leads it, which spreads the overflow of a hot member over all
-/// others. A request without a key is drawn by weight.
+/// A key whose member has failed goes where it would go if that member were gone. One whose member has no room goes where
+/// its next hash leads it, which spreads the overflow of a hot member over all others. A request without a key is drawn by weight.
 public enum RequestKey {
     /// The key of a text: FNV-1a, 64 bits (draft-eastlake-fnv), mixed. The same in every process and on every httpd.
     public static func of(_ text: UnsafeBufferPointer<UInt8>) -> UInt64 { RandomSource.mixed(hash(text)) }
@@ -27,7 +27,7 @@ extension Farm {
         for draw in 0..<UInt64(Self.draws) {
             let index: UInt32
             if let key = wish.key, span.ring.count > 0 {
-                point = span.ring.find(view.pointee.ring, key: draw == 0 ? key : RandomSource.mixed(key &+ draw))
+                point = find(draw == 0 ? key : RandomSource.mixed(key &+ draw), span, view, wish)
                 index = member(at: span.ring.position(view.pointee.ring, at: point), of: span, view)
             } else {
                 index = drawRandom(span, view, UInt32(truncatingIfNeeded: random.next()))
@@ -36,6 +36,14 @@ extension Farm {
         }
         if let index = lookAlongRing(from: point, span, view, wish, total: total) { return index }
         return lookThrough(span, view, wish, random: random)
+    }
+
+    @inline(__always)
+    private func find(
+        _ key: UInt64, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish
+    ) -> UInt32 {
+        if wish.triedCount == 0 { return span.ring.find(view.pointee.ring, key: key) }
+        return span.ring.find(view.pointee.ring, key: key) { wish.excludes(member(at: $0, of: span, view)) }
     }
 
     /// The first member with room around the ring from a point on: the same for a key each time.

@@ -140,15 +140,21 @@ struct HashRingSlice {
 
     /// Where in the ring the point is that a key's probe comes closest to. Any number of a ring that is being rebuilt is
     /// clamped into it.
+    ///
+    /// `skips` says of a member's position that its points do not count, as if the member were not there.
     @inline(__always)
-    func find(_ ring: HashRing, key: UInt64) -> UInt32 {
+    func find(_ ring: HashRing, key: UInt64, skips: (UInt32) -> Bool = { _ in false }) -> UInt32 {
         var best: UInt32 = 0
         var bestDistance = UInt32.max
         var state = key
         for _ in 0..<HashRing.probes {
             state = state &+ RandomSource.gamma
             let probe = UInt32(truncatingIfNeeded: RandomSource.mixed(state) >> 32)
-            let at = after(ring, probe)
+            var at = after(ring, probe)
+            for _ in 0..<count {
+                guard skips(position(ring, at: at)) else { break }
+                at = at &+ 1 < count ? at &+ 1 : 0
+            }
             let distance = place(ring, at) &- probe
             if distance < bestDistance {
                 best = at

@@ -1,21 +1,25 @@
 import CFarm
 
-/// Health by a monitor's word: `down` stays until a monitor says `up`. It is not the administrator's word, and failures
-/// are not a monitor's: a member that failures put down comes back by its trial.
+/// Health by a monitor's word: `down` stays until a monitor says `up`, and `up` also ends what failures began, for health
+/// is one thing and the last verdict holds. It is not the administrator's word.
 public enum MonitoredHealth {
     /// Notes a verdict. Under the row's lock.
     public static func note(
-        _ verdict: HealthVerdict, _ row: MemberRow, now: UInt64, wallClock: UInt64
+        _ verdict: HealthVerdict, _ row: MemberRow, wallClock: UInt64
     ) -> PassiveHealth.Change {
         let state = row.state
-        let isDown = verdict == .down
-        guard isDown != state.isDownByMonitor else { return .none }
-        if !isDown && state.isDownByFailures {
-            // Who has seen it up makes its trial worth a request at once.
-            farm_set64(&row.pointee.retry_at, now)
+        switch verdict {
+        case .down:
+            guard !state.isDownByMonitor else { return .none }
+            row.publish(state.with(downByMonitor: true))
+        case .up:
+            farm_set32(&row.pointee.fails, 0)
+            guard !state.isUp else { return .none }
+            row.pointee.failed_trials = 0
+            farm_set64(&row.pointee.retry_at, 0)
+            row.publish(state.with(downByMonitor: false).with(downByFailures: false))
         }
         farm_set64(&row.pointee.status_since_us, wallClock)
-        row.publish(state.with(downByMonitor: isDown))
-        return isDown ? .wentDown : .cameUp
+        return verdict == .down ? .wentDown : .cameUp
     }
 }
