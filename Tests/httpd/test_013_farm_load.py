@@ -72,6 +72,7 @@ BAD_LINES = {
     "expect: on": (in_farm("! FarmExpectUpdate on"), "off"),
     "report: no word": (in_farm("! FarmReport"), ""),
     "report: unknown word": (in_farm("! FarmReport maybe"), "on.*off"),
+    "report: two words": (in_farm("! FarmReport on off"), "FarmReport"),
     "hash: no expression": (in_farm("! FarmAlgorithm hash"), "expression"),
     "hash: not closed": (in_farm('! FarmAlgorithm hash "%{REMOTE_ADDR"'), "expression"),
     "hash: unknown variable": (in_farm('! FarmAlgorithm hash "%{WIBBLE}"'), "expression"),

@@ -167,6 +167,7 @@ def test_620_03_echo_is_harmless(httpd):
             response = ask(httpd, text)
             error_of(response, response.status)
             assert response.get("Set-Cookie") is None
+            assert b"<script" not in response.body
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "WIBBLE"])

@@ -48,6 +48,7 @@ WRONG = {
     "text beyond finite": "TEXT cpu_utilization=1e999",
     "text without a name": "TEXT =1",
     "text with a bad name": "TEXT 1cpu=1",
+    "text with a named nothing": "TEXT named_metrics.=1",
     "text with a name of 33": f"TEXT named_metrics.{'x' * 33}=1",
     "text with a verdict": "TEXT health=down",
     "json prefix only": "JSON",

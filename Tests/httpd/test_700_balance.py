@@ -123,7 +123,7 @@ def test_700_07_unknown_farm(httpd):
         response = balance(httpd, query)
         # What can be no farm's name may be called a wrong question.
         assert response.status == 404 or (response.status == 400 and "nosuch" not in query), query
-        assert response.get("Content-Type").startswith("text/plain")
+        assert response.get("Content-Type").startswith("text/plain") and b"<script" not in response.body
     row, farm = httpd.rows()["a"], httpd.farm_status()
     assert (row["requests"], row["inflight"], farm["requests"]) == (0, 0, 0)
 
