@@ -37,7 +37,7 @@ def test_600_01_one_update(httpd):
     assert response.get("Content-Type").startswith("text/plain")
     first, line, rest = response.body.decode().split("\n")
     assert (first, rest) == ("ok 1", "")
-    assert line.startswith("app a admin=on health=up fresh=in available=yes share=0.33"), line
+    assert line.startswith("app a admin=on health=up fresh=in available=yes share=0.3333 load="), line
     assert line.endswith(" inflight=0"), line
     rows = httpd.rows()
     assert rows["a"]["metrics"] == {"cpu": 0.42, "db_conns": 57}
