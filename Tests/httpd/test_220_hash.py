@@ -388,3 +388,26 @@ def test_220_21_bound_after_other_algorithms(httpd):
         assert {f.result(60) for f in asking} == {200}
     # ceil(1.25 × n / 4) for n = 1 to 8.
     assert most == [1, 1, 1, 2, 2, 2, 3, 3]
+
+
+def test_220_22_bound_beside_a_member_that_hangs(httpd):
+    """Contract: "no member exceeds 1.25 × the mean in flight": what hangs at a member that is down gives the others no more
+    room than the mean over all of them: with 12 there and 12 more of one key, 1.25 × 24 / 3."""
+    made = {m.name: m for m in hash_farm(httpd, "abc")}
+    httpd.start()
+    for member in made.values():
+        member.hold()
+    push(httpd, "farm=app&member=a&health=down&member=b&health=down")
+    with ThreadPoolExecutor(24) as pool:
+        hanging = [pool.submit(survive, lambda: httpd.get("/app/x")) for _ in range(12)]
+        made["c"].wait_for_active(12)
+        push(httpd, "farm=app&member=a&health=up&member=b&health=up&member=c&health=down")
+        asking = []
+        for n in range(1, 13):
+            asking.append(pool.submit(survive, lambda: httpd.get("/app/x", headers={"X-Key": "hot"})))
+            wait.until(lambda: made["a"].active + made["b"].active == n, f"{n} requests in flight")
+        counts = {name: m.active for name, m in made.items()}
+        for member in made.values():
+            member.release()
+        assert {f.result(60) for f in hanging + asking} == {200}
+    assert max(counts["a"], counts["b"]) <= 10, counts
