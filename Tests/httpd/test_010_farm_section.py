@@ -24,8 +24,6 @@ BAD_SECTIONS = {
     "farm in a directory": ("<Directory />\n! <Farm app>\n</Farm>\n</Directory>", ""),
     "unknown directive in a farm": ("<Farm app>\n! FarmWibble on\n</Farm>", "FarmWibble"),
     "algorithm unknown": ("<Farm app>\n! FarmAlgorithm wibble\n</Farm>", "roundrobin.*random.*busyness.*traffic"),
-    "algorithm of a later issue: load": ("<Farm app>\n! FarmAlgorithm load\n</Farm>", "adaptive"),
-    "algorithm of a later issue: hash": ('<Farm app>\n! FarmAlgorithm hash "%{REMOTE_ADDR}"\n</Farm>', ""),
     "algorithm without a name": ("<Farm app>\n! FarmAlgorithm\n</Farm>", ""),
     "algorithm with an operand": ("<Farm app>\n! FarmAlgorithm random 7\n</Farm>", ""),
     "locks unknown": ("! FarmLocks wibble", r"engine.*farm.*row"),
@@ -39,7 +37,6 @@ BAD_SECTIONS = {
     "table number zero": ("! FarmTable members=0", "members"),
     "table number with a tail": ("! FarmTable members=16k", "members"),
     "table number too large": ("! FarmTable members=99999999999999999999", "members"),
-    "later: table of metrics": ("! FarmTable metrics=3", "metrics"),
     "table in a farm": ("<Farm app>\n! FarmTable members=3\n</Farm>", ""),
 }
 

@@ -10,6 +10,7 @@ from farmhttpd import client, wait
 from farmhttpd.members import answer
 from farmhttpd.update import push, shares
 from test_200_selection import check_shares
+from test_420_locks import KILLED, murder, survive
 
 BY_KEY = 'FarmAlgorithm hash "%{HTTP:X-Key}"'
 FIVE = "abcde"
@@ -96,7 +97,8 @@ def test_220_04_only_its_keys_move(httpd):
 
 
 def test_220_05_failover_is_the_same_as_down(httpd):
-    """Contract: when a request's own member fails, it goes where it would go with that member down."""
+    """Contract: *consistent* hashing: when a request's own member fails, it goes where the key's requests go while that
+    member is down; the keys of others stay where they are."""
     made = {m.name: m for m in hash_farm(httpd, lines=(BY_KEY, "FarmSet fall=1000000"))}
     httpd.log.expect_refused()
     httpd.start()
@@ -323,3 +325,89 @@ def test_220_19_many_at_once_are_all_served(httpd):
     def some():
         return [httpd.get("/app/x", headers={"X-Key": "hot"}).status for _ in range(30)]
     assert set(sum(client.at_once(8, some), [])) == {200}
+
+
+def held_one_by_one(pool, httpd, made, count):
+    """Starts that many held requests for one key, one after the other; the most that any member had at each step."""
+    asking, most = [], []
+    for n in range(1, count + 1):
+        asking.append(pool.submit(survive, lambda: httpd.get("/app/x", headers={"X-Key": "hot"})))
+        wait.until(lambda: sum(m.active for m in made) == n, f"{n} requests in flight")
+        most.append(max(m.active for m in made))
+    return asking, most
+
+
+def test_220_20_bound_after_a_kill(httpd):
+    """Contract: "A child that dies … with requests in flight, leaves … within 2 s no count behind": nor in what the bound is
+    taken of: with ceil(1.25 × n / 5) for n requests, a count left behind would let the first member have more."""
+    made = hash_farm(httpd)
+    httpd.log.expect(KILLED)
+    httpd.start()
+    for member in made:
+        member.hold()
+    with ThreadPoolExecutor(16) as pool:
+        lost, _ = held_one_by_one(pool, httpd, made, 12)
+        murder(httpd)
+        assert {f.result(60) for f in lost} == {"lost"}
+        wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
+        for member in made:
+            member.release()
+        wait.until(lambda: all(m.active == 0 for m in made), "the members to be idle")
+        for member in made:
+            member.hold()
+        asking, most = held_one_by_one(pool, httpd, made, 8)
+        for member in made:
+            member.release()
+        assert {f.result(60) for f in asking} == {200}
+    # ceil(1.25 × n / 5) for n = 1 to 8.
+    assert most == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_220_21_bound_after_other_algorithms(httpd):
+    """Contract: the bound is 1.25 × the mean in flight, whatever the farm's algorithm was before and with requests of that
+    time still in flight."""
+    made = hash_farm(httpd, "abcd")
+    httpd.start()
+    for member in made:
+        member.hold()
+    with ThreadPoolExecutor(16) as pool:
+        old, _ = held_one_by_one(pool, httpd, made, 6)
+        for algorithm in ("FarmAlgorithm random", BY_KEY):
+            httpd.conf.farm("app", *made, algorithm)
+            httpd.graceful()
+        assert sum(row["inflight"] for row in httpd.rows().values()) == 6
+        for member in made:
+            member.always(answer()).release()
+        assert {f.result(60) for f in old} == {200}
+        wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
+        for member in made:
+            member.hold()
+        asking, most = held_one_by_one(pool, httpd, made, 8)
+        for member in made:
+            member.release()
+        assert {f.result(60) for f in asking} == {200}
+    # ceil(1.25 × n / 4) for n = 1 to 8.
+    assert most == [1, 1, 1, 2, 2, 2, 3, 3]
+
+
+def test_220_22_bound_beside_a_member_that_hangs(httpd):
+    """Contract: "no member exceeds 1.25 × the mean in flight": what hangs at a member that is down gives the others no more
+    room than the mean over all of them: with 12 there and 12 more of one key, 1.25 × 24 / 3."""
+    made = {m.name: m for m in hash_farm(httpd, "abc")}
+    httpd.start()
+    for member in made.values():
+        member.hold()
+    push(httpd, "farm=app&member=a&health=down&member=b&health=down")
+    with ThreadPoolExecutor(24) as pool:
+        hanging = [pool.submit(survive, lambda: httpd.get("/app/x")) for _ in range(12)]
+        made["c"].wait_for_active(12)
+        push(httpd, "farm=app&member=a&health=up&member=b&health=up&member=c&health=down")
+        asking = []
+        for n in range(1, 13):
+            asking.append(pool.submit(survive, lambda: httpd.get("/app/x", headers={"X-Key": "hot"})))
+            wait.until(lambda: made["a"].active + made["b"].active == n, f"{n} requests in flight")
+        counts = {name: m.active for name, m in made.items()}
+        for member in made.values():
+            member.release()
+        assert {f.result(60) for f in hanging + asking} == {200}
+    assert max(counts["a"], counts["b"]) <= 10, counts

@@ -231,7 +231,7 @@ def test_600_15_groups_see_the_whole(httpd):
 def test_600_16_monitor_says_down(httpd):
     """Contract: "`health=up|down` is a monitor's verdict"; health set "by a monitor (stays until the monitor says
     otherwise)"; "State … of a member [is] shared by all": every process knows at once."""
-    a, b, c = farm_of_three(httpd, "FarmSet retry=20ms")
+    a, b, c = farm_of_three(httpd, "FarmSet retry=20ms", "FarmAlgorithm roundrobin")
     httpd.start()
     assert {r.status for r in all_at_once(httpd)} == {200}
     before = a.count
@@ -299,29 +299,61 @@ def test_600_18_answers_do_not_end_a_verdict(httpd, ending):
     assert httpd.get("/app/x").member == "a"
 
 
-def test_600_19_monitor_after_failures(httpd):
-    """Contract: health is "set by failures seen while proxying (recovers by trial) or by a monitor": the monitor's `up`
-    ends what failures began, its `down` makes it the monitor's, and after its `up` failures count again."""
+def fail(httpd, member, other):
+    """One failure of the member, on a new connection: a kept one that closes says nothing about it."""
+    member.hang_up()
+    member.next(members.close_on_accept)
+    wait.until(lambda: httpd.get("/app/x").member == other.name, "a failure")
+
+
+def test_600_19_verdict_after_failures(httpd):
+    """Contract: health is "set by failures seen while proxying (recovers by trial) or by a monitor (stays until the monitor
+    says otherwise)": on top of failures a monitor's `down` stands as long as the monitor wants, and no trial ends it; a
+    heartbeat is no verdict."""
+    a, b, _ = farm_of_three(httpd, "FarmSet retry=20ms fall=1", options=("", "tier=1", "admin=off"))
+    httpd.log.expect_broken()
+    httpd.start()
+    fail(httpd, a, b)
+    assert httpd.rows()["a"]["health_by"] == "failures"
+    assert tell(httpd, "farm=app&member=a").health == "down"
+    assert tell(httpd, "farm=app&member=a&health=down").health == "down"
+    count = a.connections
+    for _ in range(15):
+        assert httpd.get("/app/x").member == "b"
+        threading.Event().wait(0.01)
+    row = httpd.rows()["a"]
+    assert (row["health"], row["health_by"], a.connections) == ("down", "monitor", count)
+    assert tell(httpd, "farm=app&member=a&health=up").available == "yes"
+    assert httpd.get("/app/x").member == "a"
+
+
+def test_600_26_monitor_says_up_after_failures(httpd):
+    """Contract: "`health=up|down` is a monitor's verdict": after its `up` the member is up, though failures had put it down
+    for an hour; and failures count again afterwards."""
     a, b, _ = farm_of_three(httpd, "FarmSet retry=1h fall=1", options=("", "tier=1", "admin=off"))
     httpd.log.expect_broken()
     httpd.start()
     for _ in range(2):
-        # Without a kept connection: one that closes says nothing about the member.
-        a.hang_up()
-        a.next(members.close_on_accept)
-        wait.until(lambda: httpd.get("/app/x").member == "b", "a failure")
+        fail(httpd, a, b)
         row = httpd.rows()["a"]
         assert (row["health"], row["health_by"]) == ("down", "failures")
-        assert tell(httpd, "farm=app&member=a").health == "down", "a heartbeat is no verdict"
         told = tell(httpd, "farm=app&member=a&health=up")
         assert (told.health, told.available) == ("up", "yes")
-        assert httpd.rows()["a"]["health_by"] is None
         assert httpd.get("/app/x").member == "a"
-    a.hang_up()
-    a.next(members.close_on_accept)
-    wait.until(lambda: httpd.get("/app/x").member == "b", "a failure")
-    tell(httpd, "farm=app&member=a&health=down")
-    assert httpd.rows()["a"]["health_by"] == "monitor"
+        row = httpd.rows()["a"]
+        assert (row["health"], row["health_by"]) == ("up", None)
+
+
+def test_600_27_verdicts_in_the_log(httpd):
+    """What an administrator expects: a member's fall and return by a monitor's word are in the log, each once."""
+    farm_of_three(httpd)
+    httpd.start()
+    for _ in range(3):
+        tell(httpd, "farm=app&member=a&health=down")
+    for _ in range(3):
+        tell(httpd, "farm=app&member=a&health=up")
+    ours = [line for line in httpd.log.lines(r"\[proxy_farm:(notice|warn)\]") if "member a" in line]
+    assert len(ours) == 2 and "monitor" in ours[0] and "down" in ours[0] and " up" in ours[1], ours
 
 
 @pytest.mark.parametrize("admin", ["off", "drain"])

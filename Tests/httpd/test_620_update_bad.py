@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from farmhttpd import client
-from farmhttpd.update import FORM, LIMIT, ask, error_of, lines_of, push, tell
+from farmhttpd.update import FORM, LIMIT, VERDICT, ask, error_of, lines_of, push, tell
 
 A = "farm=app&member=a"
 
@@ -122,7 +122,7 @@ def test_620_01_wrong_updates(httpd, stored):
     httpd.start()
     if stored == "values before":
         push(httpd, f"{A}&cpu=0.5&mem=0.25&member=b&cpu=0.75&farm=other&member=z&health=down")
-    before, children = everything(httpd), httpd.wait_for_children(2)
+    before, children, said = everything(httpd), httpd.wait_for_children(2), len(httpd.log.lines(VERDICT))
     problems = []
     for name, (text, statuses, number) in BAD.items():
         for method in ("GET", "POST"):
@@ -134,6 +134,7 @@ def test_620_01_wrong_updates(httpd, stored):
                 assert response.status in allowed, (response.status, response.body[:200])
                 assert number in (None, error_of(response, response.status)[1]), response.body[:200]
                 assert len(response.body) < 1000, len(response.body)
+                assert len(httpd.log.lines(VERDICT)) == said, "a verdict that was not stored is in the log"
                 assert everything(httpd) == before, "something was stored"
             except AssertionError as error:
                 problems.append(f"{name}, {method}: {error}")

@@ -15,6 +15,9 @@ ERROR = re.compile(r"error: (?P<what>[^\n]+?)( \(group (?P<group>\d+)\))?\n")
 # Shares may be written with two decimals, as in the contract's example; so they are known to half of the second.
 WRITTEN = 0.0051
 
+# What the module says in the log when a monitor puts a member down.
+VERDICT = "FARM00107"
+
 
 @dataclass
 class Seen:
@@ -58,7 +61,9 @@ def seen(line):
 
 
 def push(httpd, text, method="GET", **arguments):
-    """A right update; returns one Seen a group."""
+    """A right update; returns one Seen a group. A monitor's `down` is told in the log too."""
+    if "health=down" in text:
+        httpd.log.expect(VERDICT)
     return lines_of(ask(httpd, text, method, **arguments))
 
 
