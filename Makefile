@@ -14,7 +14,7 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench install packages test-packages swift clean
+.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates install packages test-packages swift clean
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -23,6 +23,7 @@ help:
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
+	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make install  put the module and its configuration where a2enmod finds them"
 
 demo: module
@@ -74,6 +75,13 @@ fuzz fuzz-corpus: swift packages
 bench: module
 	@scripts/ensure-packages valgrind
 	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
+
+bench-updates: module
+	@scripts/ensure-packages valgrind wrk gcc
+	@$(PYTHON) Benchmarks/updates.py --module $(MODULE)
+	@$(PYTHON) Benchmarks/uneven.py --module $(MODULE)
+	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE) --members 4 1000 --logs member \
+	    --variants adaptive adaptive+metrics load load+metrics
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module
