@@ -145,7 +145,7 @@ import Testing
         let config = Config([FarmSpec("f", [MemberSpec("a")])])
         let locks = Abi.pointers(pool.locks(16))
         var error: Int32 = 0
-        for count: UInt32 in [0, 1, 15, 17] {
+        for count: UInt32 in [0, 1, 15, 16] {
             error = 0
             let handle = UnsafeMutableRawPointer(pool.handle)
             #expect(farm_on_tables_create(config.pointer, handle, FARM_LOCKS_ROW, locks, count, &error) == nil)

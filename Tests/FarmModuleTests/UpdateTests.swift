@@ -84,7 +84,8 @@ import Testing
     @Test func aMonitorsWordIsNeitherTheAdministratorsNorATrials() throws {
         let abi = try Abi([FarmSpec("app", [MemberSpec("a"), MemberSpec("b", admin: 2)])])
         #expect(
-            update(abi, "farm=app&member=a&health=down").lines[1].contains("health=down fresh=in available=no share=0 ")
+            update(abi, "farm=app&member=a&health=down").lines[1].contains(
+                "health=down fresh=in available=no share=0.0 ")
         )
         #expect(try members(abi)[0]["health_by"] as? String == "monitor")
         #expect(abi.chosen() == nil, "no trial brings it back")
@@ -93,7 +94,7 @@ import Testing
         #expect(
             update(abi, "farm=app&member=b&health=up").lines[1].contains("admin=off health=up fresh=in available=no"))
         #expect(
-            update(abi, "farm=app&member=a&health=up").lines[1].contains("health=up fresh=in available=yes share=1 "))
+            update(abi, "farm=app&member=a&health=up").lines[1].contains("health=up fresh=in available=yes share=1.0 "))
         #expect(abi.chosen() != nil)
     }
 
