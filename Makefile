@@ -14,20 +14,22 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check bench install packages test-packages swift clean
+.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates install packages test-packages swift clean
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
 	@echo "make test     install what is missing, build, and run all tests"
 	@echo "make build    build the module: $(MODULE)"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
+	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
+	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make install  put the module and its configuration where a2enmod finds them"
 
 demo: module
 	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE) $(if $(PORT),--port $(PORT))
 
-test: module test-packages check swift-test httpd-test
+test: module test-packages check swift-test fuzz-corpus httpd-test
 
 build: module
 
@@ -67,9 +69,19 @@ httpd-test: module test-packages
 check: module
 	@scripts/check-laws $(MODULE)
 
+fuzz fuzz-corpus: swift packages
+	@$(MAKE) --no-print-directory -f Tests/fuzz/fuzz.mk $@
+
 bench: module
 	@scripts/ensure-packages valgrind
 	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
+
+bench-updates: module
+	@scripts/ensure-packages valgrind wrk gcc
+	@$(PYTHON) Benchmarks/updates.py --module $(MODULE)
+	@$(PYTHON) Benchmarks/uneven.py --module $(MODULE)
+	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE) --members 4 1000 --logs member \
+	    --variants adaptive adaptive+metrics load load+metrics
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module
@@ -81,4 +93,4 @@ install: module
 	@echo "Now: a2enmod proxy_farm proxy_http && apachectl configtest"
 
 clean:
-	rm -rf $(BUILD) .build .build-embedded
+	rm -rf $(BUILD) .build .build-embedded .build-fuzz

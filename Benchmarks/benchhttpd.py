@@ -21,7 +21,8 @@ HERE = Path(__file__).resolve().parent
 DEFAULT_MODULE = HERE.parent / ".build-module" / "mod_proxy_farm.so"
 
 MODULES = ["authn_core", "authz_core", "authz_host", "alias", "proxy", "proxy_http"]
-BALANCER_MODULES = ["slotmem_shm", "proxy_balancer", "lbmethod_byrequests"]
+BALANCERS = ("byrequests", "bybusyness")
+UPDATE = ['<Location "/farm-update">', "SetHandler farm-update", "Require local", "</Location>"]
 LOG_FORMAT = r'%h %t \"%r\" %>s %b'
 LOGGED = ("FARM_MEMBER",)               # variables at the end of each line of the log; "-" without a farm
 
@@ -93,10 +94,14 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 
-    def get(self, path, method="GET"):
-        """(status, body)."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
-        self.socket.sendall(head.encode())
+    def get(self, path, method="GET", form=None):
+        """(status, body). `form` is sent as the body of a POST."""
+        if form is not None:
+            method = "POST"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n"
+        if form is not None:
+            head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n"
+        self.socket.sendall((head + "\r\n" + (form or "")).encode())
         data = self.rest
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._more()
@@ -144,11 +149,11 @@ class Backend:
 
 
 def routing(variant, urls):
-    """The lines that send /app/ to the members. Variants: plain, byrequests, or an algorithm of a farm."""
+    """The lines that send /app/ to the members. Variants: plain, a method of mod_proxy_balancer, or an algorithm of a farm."""
     if variant == "plain":
         return [f'ProxyPass "/app/" "{urls[0]}/"', f'ProxyPassReverse "/app/" "{urls[0]}/"']
-    if variant == "byrequests":
-        return ['<Proxy "balancer://app">', *(f'BalancerMember "{url}"' for url in urls), "ProxySet lbmethod=byrequests",
+    if variant in BALANCERS:
+        return ['<Proxy "balancer://app">', *(f'BalancerMember "{url}"' for url in urls), f"ProxySet lbmethod={variant}",
                 "</Proxy>", 'ProxyPass "/app/" "balancer://app/"', 'ProxyPassReverse "/app/" "balancer://app/"']
     members = [f'FarmMember "{url}" name=m{n:04}' for n, url in enumerate(urls)]
     return ["<Farm app>", f"FarmAlgorithm {variant}", *members, "</Farm>", 'ProxyPass "/app/" "http://app/"',
@@ -156,10 +161,10 @@ def routing(variant, urls):
 
 
 class Httpd:
-    """A server with a root of its own; `variant` as in routing()."""
+    """A server with a root of its own; `variant` as in routing(), `more` are further lines of its configuration."""
 
     def __init__(self, mpm, variant, urls, module=None, mpm_lines=None, status=False,
-                 logged=LOGGED):
+                 logged=LOGGED, more=()):
         self.root = Path(tempfile.mkdtemp(prefix="farm-bench-"))
         self.root.chmod(0o755)
         for name in ("run", "logs", "out"):
@@ -167,7 +172,9 @@ class Httpd:
         self.port = free_port(["127.0.0.1"])
         self.process = None
         log_format = " ".join([LOG_FORMAT, *(f"%{{{name}}}e" for name in logged)])
-        load = [f"mpm_{mpm}", *MODULES, *(BALANCER_MODULES if variant == "byrequests" else ())]
+        load = [f"mpm_{mpm}", *MODULES]
+        if variant in BALANCERS:
+            load += ["slotmem_shm", "proxy_balancer", f"lbmethod_{variant}"]
         lines = [f'ServerRoot "{self.root}"', f'DefaultRuntimeDir "{self.root}/run"', f'PidFile "{self.root}/run/pid"',
                  "ServerName localhost", "Mutex pthread default"]
         lines += [f'LoadModule {name}_module "{MODULES_DIR}/mod_{name}.so"' for name in load]
@@ -180,7 +187,7 @@ class Httpd:
         lines += [f"Listen 127.0.0.1:{self.port}", *(mpm_lines or MPMS[mpm]), f'ErrorLog "{self.root}/logs/error.log"',
                   "LogLevel warn", f'LogFormat "{log_format}" bench', f'CustomLog "{self.root}/logs/access.log" bench',
                   "KeepAlive On", "MaxKeepAliveRequests 0", "KeepAliveTimeout 60", "Timeout 60"]
-        (self.root / "httpd.conf").write_text("\n".join(lines + routing(variant, urls)) + "\n")
+        (self.root / "httpd.conf").write_text("\n".join([*lines, *routing(variant, urls), *more]) + "\n")
 
     def start(self, one_process=False, under=(), seconds=120):
         environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C", "SWIFT_BACKTRACE": "enable=no",

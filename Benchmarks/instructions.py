@@ -15,7 +15,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import benchprofile  # noqa: E402
-from benchhttpd import (DEFAULT_MODULE, ONE_CHILD, Backend, Client, Httpd, clean_up_when_ended,  # noqa: E402
+from benchhttpd import (DEFAULT_MODULE, ONE_CHILD, UPDATE, Backend, Client, Httpd, clean_up_when_ended,  # noqa: E402
                         end_process, table)
 
 SHORT, LONG = 200, 1200
@@ -33,18 +33,36 @@ def warm_up(variant, members):
     return max(100, (2 if variant in ("byrequests", "roundrobin") else 10) * members)
 
 
+# A variant whose members have told their metrics before requests are counted.
+METRICS = "+metrics"
+
+
+def push_metrics(client, members):
+    """Different loads, so that none is a special case; a few members at a time, for answers that have a Content-Length."""
+    for first in range(0, members, 50):
+        groups = "".join(f"&member=m{n:04}&cpu={0.1 + 0.9 * n / members:.3f}&queue={n % 7}"
+                         for n in range(first, min(first + 50, members)))
+        status, said = client.get("/farm-update", form=f"farm=app{groups}")
+        if status != 200:
+            raise SystemExit(f"the metrics were refused: {status} {said}")
+
+
 def run(options, log, variant, members, counted):
     """(profile, connections made meanwhile) of the `counted` requests that one httpd serves after the warm-up."""
     backend = Backend(members)
     module = None if variant in ("plain", "byrequests") else options.module
-    httpd = Httpd(options.mpm, variant.removesuffix("+farm"), backend.urls(), module, mpm_lines=ONE_CHILD[options.mpm],
-                  logged=LOGS[log])
+    # All or none: httpd walks its Locations for each request.
+    locations = UPDATE if any(METRICS in one for one in options.variants) else ()
+    httpd = Httpd(options.mpm, variant.removesuffix("+farm").removesuffix(METRICS), backend.urls(), module,
+                  mpm_lines=ONE_CHILD[options.mpm], logged=LOGS[log], more=locations)
     profile = httpd.root / "out" / "callgrind"
     try:
         httpd.start(one_process=True, seconds=240, under=[
             "valgrind", "-q", "--tool=callgrind", "--vgdb=no", f"--zero-before={MARK}", f"--callgrind-out-file={profile}"])
         profile.chmod(0o666)            # made by root, written by the user that httpd has become
         client = Client(httpd.port)
+        if variant.endswith(METRICS):
+            push_metrics(client, members)
         warm = warm_up(variant, members)
         for number in range(warm + counted):
             if number == warm:
@@ -181,7 +199,8 @@ def main():
     parser.add_argument("--hotspots", type=Path, help="write what each function costs there, as Markdown")
     parser.add_argument("--mpm", choices=["prefork", "event"], default="prefork")
     parser.add_argument("--members", type=int, nargs="+", default=[4, 64, 1000], metavar="N")
-    parser.add_argument("--variants", nargs="+", default=["byrequests", "roundrobin", "adaptive"])
+    parser.add_argument("--variants", nargs="+", default=["byrequests", "roundrobin", "adaptive"],
+                        help="NAME+metrics: its members have pushed metrics")
     parser.add_argument("--logs", nargs="+", choices=LOGS, default=[*LOGS], help="what the log says of the farm")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     options = parser.parse_args()

@@ -28,7 +28,9 @@ final class FarmBalancer: Balancer {
     func choose(tried: UnsafeBufferPointer<UInt32>, client: UInt32, now: Time) -> Pick? {
         // An empty buffer may have no address; the pointer is not followed when there is nothing to see.
         let start = tried.baseAddress ?? UnsafePointer(seed).withMemoryRebound(to: UInt32.self, capacity: 2) { $0 }
-        let wish = Wish(tried: start, triedCount: tried.count, mayTry: true)
+        let wish = Wish(
+            tried: start, triedCount: tried.count, trials: .whenDue,
+            key: withUnsafeBytes(of: client) { RequestKey.of($0.bindMemory(to: UInt8.self)) })
         guard let choice = farm.choose(wish, now: now, random: RandomSource(state: seed)) else { return nil }
         _ = farm_add64(&memory.row(choice.index).pointee.requests, 1)
         return Pick(member: choice.index, isTrial: choice.isTrial)
@@ -42,7 +44,7 @@ final class FarmBalancer: Balancer {
         // As many bytes as the request took time: `traffic` needs something to go by.
         if wasAnswered { _ = farm_add64(&memory.row(pick.member).pointee.bytes_in, took) }
         memory.charge(pick.member, charge, wasTrial: pick.isTrial, wasAnswered: wasAnswered, now: now)
-        InFlight.giveBack(memory.members[pick.member])
+        farm.giveBack(memory.members[pick.member])
     }
 
     func join(_ member: Int, now: Time) {
@@ -50,8 +52,12 @@ final class FarmBalancer: Balancer {
         farm.creditTraffic(member)
     }
 
-    /// FarmCore has no algorithm yet that looks at a member's reports.
-    func report(_ member: Int, _ load: LoadReport, now: Time) {}
+    func report(_ member: Int, _ load: MemberReport, now: Time) {
+        let row = memory.row(member)
+        farm_set64(&row.pointee.load, SharedDouble.word(load.utilisation + Double(load.queued)))
+        farm_set64(&row.pointee.updated_us, now)
+        farm.loadChanged()
+    }
 
     func inFlight(_ member: Int) -> Int { Int(InFlight.count(memory.row(member))) }
 }

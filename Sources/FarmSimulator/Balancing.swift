@@ -25,7 +25,7 @@ public protocol Balancer: AnyObject {
     /// A member becomes available.
     func join(_ member: Int, now: Time)
     /// A member's report reached this balancer.
-    func report(_ member: Int, _ load: LoadReport, now: Time)
+    func report(_ member: Int, _ load: MemberReport, now: Time)
     /// The next member to ask how it is, after a choice; nil when there is no more to ask.
     func nextProbe() -> Int?
     /// The answer to a probe: `latency` is the member's own estimate, in microseconds.
@@ -40,7 +40,7 @@ extension Balancer {
 }
 
 /// A member's load as it reports it.
-public struct LoadReport: Sendable {
+public struct MemberReport: Sendable {
     /// The part of its servers that was busy since the report before: 0 to 1. Of a member without a limit of servers, the
     /// mean number of requests in work.
     public var utilisation: Double

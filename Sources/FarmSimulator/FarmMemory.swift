@@ -22,6 +22,9 @@ final class FarmMemory {
         members = .allocate(capacity: count)
         for (at, model) in scenario.members.enumerated() {
             rows[at].weight = model.weight
+            // The ring of `hash` goes by names.
+            let name = farm_member_row_name(rows + at)!
+            for (place, byte) in "member-\(at)".utf8.enumerated() { name[place] = CChar(byte) }
             rows[at].status = model.joins > 0 ? FARM_ADMIN_OFF : FARM_ADMIN_ON
             members.initializeElement(at: at, to: Member(row: rows + at, ledger: ledger + at))
         }
@@ -58,5 +61,5 @@ final class FarmMemory {
         }
     }
 
-    func changed() { _ = farm_add64(&farm.pointee.generation, 1) }
+    func changed() { _ = farm_add64(&farm.pointee.generation, 1 << 32) }
 }

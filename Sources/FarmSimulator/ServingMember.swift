@@ -85,13 +85,13 @@ final class ServingMember {
     func probe() -> (inFlight: Int, latency: Double) { (present, history.latency(near: present)) }
 
     /// The load since the last time it was asked.
-    func measure(now: Time) -> LoadReport {
+    func measure(now: Time) -> MemberReport {
         count(0, now: now)
         let span = Double(now - measuredAt) * Double(model.servers ?? 1)
         let utilisation = span > 0 ? busyTime / span : 0
         busyTime = 0
         measuredAt = now
-        return LoadReport(utilisation: utilisation, queued: queue.count)
+        return MemberReport(utilisation: utilisation, queued: queue.count)
     }
 
     private func count(_ step: Int, now: Time) {

@@ -37,7 +37,7 @@ public final class Simulation {
     private var tried: UnsafeMutablePointer<UInt32>
     private var triedCapacity = 0
     private var probes = Slab<(balancer: Int, member: Int)>()
-    private var reports = Slab<[LoadReport]>()
+    private var reports = Slab<[MemberReport]>()
     private var clientDeadlines = Ring<(time: Time, request: Int, serial: UInt32)>()
     private var attemptDeadlines = Ring<(time: Time, request: Int, attempt: UInt32)>()
     private var nextArrival: Time

@@ -73,10 +73,9 @@ public struct Engine {
     private func measureLoads() {
         for farm in 0..<farms.count {
             for local in 0..<farms[farm].members.count {
-                _ = write(farm: UInt32(farm), local: local) { row in
-                    farm_set64(
-                        &row.pointee.load, SharedDouble.word(loads[farm].load(of: values(farm: farm, local: local))))
-                }
+                let load = SharedDouble.word(loads[farm].load(of: values(farm: farm, local: local)))
+                guard load != farm_get64(&farms[farm].members[local].row.pointee.load) else { continue }
+                _ = write(farm: UInt32(farm), local: local) { farm_set64(&$0.pointee.load, load) }
             }
         }
     }

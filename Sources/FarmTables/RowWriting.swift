@@ -37,7 +37,7 @@ enum RowWriting {
         let down = state.isDownByFailures && farm_get64(&row.pointee.retry_at) != 0
         row.publish(
             MemberState(word: 0).with(admin: admin).with(downByFailures: down).with(
-                downByMonitor: state.isDownByMonitor))
+                downByMonitor: state.isDownByMonitor && Admin(rawValue: state.word & FARM_ADMIN_MASK) != nil))
         if !down {
             farm_set32(&row.pointee.fails, 0)
             farm_set64(&row.pointee.retry_at, 0)

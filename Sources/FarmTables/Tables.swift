@@ -20,8 +20,8 @@ public enum LockGranularity: UInt32 {
     public func lockCount(farms: UInt32, members: UInt32) -> UInt32 {
         switch self {
         // And one for the names of metrics.
-        case .row: members + 1
-        case .farm: farms + 1
+        case .row: members == .max ? members : members + 1
+        case .farm: farms == .max ? farms : farms + 1
         case .engine: 1
         }
     }

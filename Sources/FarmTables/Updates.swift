@@ -170,7 +170,9 @@ extension Engine {
         out.text(" share=")
         out.decimal((share * 10_000).rounded() / 10_000)
         out.text(" load=")
-        out.decimal(farm.freshness.load(row, now: now))
+        let load = farm.freshness.load(row, now: now)
+        // Four decimals tell people enough, and are written quickly; the status has all of them.
+        out.decimal(load.magnitude >= 0.1 && load.magnitude < 1e9 ? (load * 10_000).rounded() / 10_000 : load)
         out.text(" inflight=")
         out.number(UInt64(InFlight.count(row)))
         out.byte(0x0A)

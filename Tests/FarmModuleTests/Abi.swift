@@ -9,8 +9,10 @@ final class Abi {
     let tables: OpaquePointer
     private(set) var engine: OpaquePointer
 
-    init(_ farms: [FarmSpec], pid: UInt32? = 1, granularity: UInt32 = FARM_LOCKS_ROW) throws {
-        config = Config(farms)
+    init(
+        _ farms: [FarmSpec], pid: UInt32? = 1, granularity: UInt32 = FARM_LOCKS_ROW, metrics: UInt32 = 16
+    ) throws {
+        config = Config(farms, metrics: metrics)
         let tables = try #require(Abi.makeTables(config, pool, granularity))
         self.tables = tables
         engine = try #require(farm_on_engine_create(tables, config.pointer))

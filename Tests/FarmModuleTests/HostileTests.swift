@@ -32,6 +32,19 @@ import Testing
         #expect(farm_on_end(nil, &request, FARM_SAW_SENT, 1, 1, 1) == 0)
         farm_on_drop(nil, &request)
         farm_on_status_json(nil, nil)
+        #expect(farm_on_algorithm_wants_key(.max) == 0)
+        var column: UInt32 = 0
+        #expect(farm_on_formula(nil, 5, &column) != nil && column == 1)
+        #expect(farm_on_formula(nil, 0, nil) != nil)
+        #expect(farm_on_metric_count(nil) == 0)
+        #expect(farm_on_tables_metrics(nil) == 0)
+        farm_on_key(nil, "k", 1)
+        farm_on_key(&request, nil, 1)
+        farm_on_key(&request, "", 0)
+        #expect(request.flags & FARM_REQUEST_KEYED == 0)
+        farm_on_update(nil, nil, 0, nil, nil)
+        farm_on_report(nil, &request, "cpu=1", 5)
+        farm_on_balance(nil, nil, 0, nil, nil)
     }
 
     @Test func nullBesideWhatIsThere() throws {
@@ -52,6 +65,12 @@ import Testing
         #expect(farm_on_end(abi.engine, nil, 0, 0, 0, 0) == 0)
         farm_on_drop(abi.engine, nil)
         farm_on_status_json(abi.engine, nil)
+        let output = Output()
+        farm_on_update(abi.engine, nil, .max, nil, output.handle)
+        #expect(output.status == 400)
+        farm_on_report(abi.engine, nil, "cpu=1", 5)
+        farm_on_balance(abi.engine, nil, .max, nil, output.handle)
+        #expect(output.status == 400)
     }
 
     // MARK: Numbers out of range
@@ -126,7 +145,7 @@ import Testing
         let config = Config([FarmSpec("f", [MemberSpec("a")])])
         let locks = Abi.pointers(pool.locks(16))
         var error: Int32 = 0
-        for count: UInt32 in [0, 1, 15, 17] {
+        for count: UInt32 in [0, 1, 15, 16] {
             error = 0
             let handle = UnsafeMutableRawPointer(pool.handle)
             #expect(farm_on_tables_create(config.pointer, handle, FARM_LOCKS_ROW, locks, count, &error) == nil)
@@ -136,7 +155,7 @@ import Testing
 
     @Test func granularitiesThatAreNot() {
         for granularity in Self.numbers {
-            #expect(farm_on_lock_count(granularity, 4, 16) == [16, 4, 1, 16][Int(min(3, granularity))])
+            #expect(farm_on_lock_count(granularity, 4, 16) == [17, 5, 1, 17][Int(min(3, granularity))])
             #expect(farm_on_lock_count(granularity, 0, 0) == 1)
         }
         #expect(farm_on_lock_count(FARM_LOCKS_ROW, .max, .max) == .max)

@@ -45,7 +45,7 @@ import Testing
     @Test func leastReportedFollowsTheReport() {
         var policy = LeastReported(memberCount: 3, seed: 1)
         for (member, load) in [0.5, 0.2, 0.9].enumerated() {
-            policy.report(member, LoadReport(utilisation: load, queued: 0))
+            policy.report(member, MemberReport(utilisation: load, queued: 0))
         }
         #expect((0..<50).allSatisfy { _ in policy.choose(Self.three, inFlight: [0, 99, 0], now: 0) == 1 })
     }

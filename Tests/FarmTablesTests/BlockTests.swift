@@ -16,8 +16,8 @@ import Testing
         #expect(MemoryLayout<farm_farm_row>.offset(of: \.generation) == 64)
         #expect(MemoryLayout<farm_farm_row>.offset(of: \.use) == 72)
         #expect(MemoryLayout<farm_farm_row>.offset(of: \.cursor) == 2 * 64)
-        #expect(MemoryLayout<farm_member_row>.size == 15 * 64)
-        #expect(MemoryLayout<farm_member_row>.stride == 15 * 64)
+        #expect(MemoryLayout<farm_member_row>.size == 16 * 64)
+        #expect(MemoryLayout<farm_member_row>.stride == 16 * 64)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.status) == 0)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.retry_at) == 16)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.sequence) == 48)
@@ -26,6 +26,8 @@ import Testing
         #expect(MemoryLayout<farm_member_row>.offset(of: \.latency_buckets) == 2 * 64)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.name) == 13 * 64)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.use) == 14 * 64)
+        #expect(MemoryLayout<farm_member_row>.offset(of: \.updated_us) == 15 * 64)
+        #expect(MemoryLayout<farm_metric_row>.stride == 64)
         #expect(MemoryLayout<farm_slot_row>.size == 64)
         #expect(MemoryLayout<farm_slot_row>.stride == 64)
         #expect(MemoryLayout<farm_member_row>.alignment == 8)
@@ -35,12 +37,19 @@ import Testing
         arguments: [
             (4, 16, 8, 64 + 4 * 192, 16), (1, 1, 1, 64 + 192, 16), (0, 0, 0, 64, 0), (3, 17, 5, 64 + 3 * 192, 32),
             (16, 4096, 520, 64 + 16 * 192, 4096),
-        ] as [(UInt32, UInt32, UInt32, Int, Int)])
-    func layout(farms: UInt32, members: UInt32, slots: UInt32, membersAt: Int, stride: Int) {
-        let layout = BlockLayout(farms: farms, members: members, slots: slots)
+        ] as [(UInt32, UInt32, UInt32, Int, Int)], [(1, 8, 16), (8, 8, 16), (9, 16, 32), (1024, 1024, 2048)])
+    func layout(
+        _ of: (farms: UInt32, members: UInt32, slots: UInt32, membersAt: Int, stride: Int),
+        metrics: (names: UInt32, values: Int, index: Int)
+    ) {
+        let (farms, members, slots, membersAt, stride) = of
+        let layout = BlockLayout(farms: farms, members: members, slots: slots, metrics: metrics.names)
         #expect(layout.farmsOffset == 64)
         #expect(layout.membersOffset == membersAt)
-        #expect(layout.slotsOffset == membersAt + Int(members) * 960)
+        #expect(layout.valuesOffset == membersAt + Int(members) * 1024)
+        #expect(layout.namesOffset == layout.valuesOffset + Int(members) * metrics.values * 8)
+        #expect(layout.nameIndexOffset == layout.namesOffset + Int(metrics.names) * 64)
+        #expect(layout.slotsOffset == layout.nameIndexOffset + metrics.index * 4)
         #expect(layout.ledgerOffset == layout.slotsOffset + Int(slots) * 64)
         #expect(layout.ledgerStride == stride)
         #expect(layout.size == layout.ledgerOffset + Int(slots) * stride * 4)
@@ -48,9 +57,10 @@ import Testing
 
     /// Every part begins on a cache line, and no two processes write the same line of the ledger.
     @Test(arguments: 1...40) func everyPartBeginsALine(_ members: Int) {
-        let layout = BlockLayout(farms: 3, members: UInt32(members), slots: 5)
+        let layout = BlockLayout(farms: 3, members: UInt32(members), slots: 5, metrics: UInt32(members))
         for offset in [
-            layout.farmsOffset, layout.membersOffset, layout.slotsOffset, layout.ledgerOffset,
+            layout.farmsOffset, layout.membersOffset, layout.valuesOffset, layout.valuesStride * 8, layout.namesOffset,
+            layout.nameIndexOffset, layout.slotsOffset, layout.ledgerOffset,
             layout.ledgerStride * 4, layout.size,
         ] {
             #expect(offset % Int(FARM_LINE) == 0)
@@ -68,8 +78,8 @@ import Testing
         #expect(
             (
                 block.header.pointee.farm_capacity, block.header.pointee.member_capacity,
-                block.header.pointee.slot_capacity
-            ) == (2, 5, 3))
+                block.header.pointee.slot_capacity, block.header.pointee.metric_capacity
+            ) == (2, 5, 3, 16))
         let rest = UnsafeRawBufferPointer(start: block.base + 64, count: block.layout.size - 64)
         #expect(rest.allSatisfy { $0 == 0 })
     }
@@ -94,7 +104,10 @@ import Testing
         }
         take(block.base, 64)
         for at in 0..<3 { take(block.farm(at), 192) }
-        for at in 0..<17 { take(block.member(at), 960) }
+        for at in 0..<17 { take(block.member(at), 1024) }
+        for at in 0..<17 { take(block.values(at), block.layout.valuesStride * 8) }
+        for at in 0..<16 { take(block.metricName(at), 64) }
+        take(block.nameIndex, block.layout.nameIndexSize * 4)
         for at in 0..<4 { take(block.slot(at), 64) }
         for slot in 0..<4 { for member in 0..<17 { take(block.cell(slot: slot, member: member), 4) } }
         taken.sort { $0.lowerBound < $1.lowerBound }
@@ -106,7 +119,7 @@ import Testing
     @Test func noMemoryIsAStatus() {
         let world = World(farms: 1, members: 1, slots: 1)
         var tables = world.tables.pointee
-        let huge = BlockLayout(farms: 1, members: 1_000_000_000, slots: 100_000)
+        let huge = BlockLayout(farms: 1, members: 1_000_000_000, slots: 100_000, metrics: 16)
         let status = tables.grow(huge, pool: world.pool.handle, locks: world.locks, lockCount: 1)
         #expect(status != 0)
         #expect(tables.blockCount == 1)

@@ -114,7 +114,7 @@ import Testing
 @Suite struct LockGranularityTests {
     @Test(
         arguments: [
-            (.row, 4, 16, 16), (.farm, 4, 16, 4), (.engine, 4, 16, 1), (.row, 0, 0, 1), (.farm, 0, 0, 1),
+            (.row, 4, 16, 17), (.farm, 4, 16, 5), (.engine, 4, 16, 1), (.row, 0, 0, 1), (.farm, 0, 0, 1),
             (.engine, 0, 0, 1),
         ] as [(LockGranularity, UInt32, UInt32, UInt32)])
     func counts(_ granularity: LockGranularity, farms: UInt32, members: UInt32, locks: UInt32) {

@@ -15,12 +15,15 @@ final class World {
     private var configs: [Config] = []
     private var engines: [UnsafeMutablePointer<Engine>] = []
 
-    init(farms: UInt32 = 4, members: UInt32 = 16, slots: UInt32 = 8, granularity: LockGranularity = .row) {
+    init(
+        farms: UInt32 = 4, members: UInt32 = 16, slots: UInt32 = 8, metrics: UInt32 = 16,
+        granularity: LockGranularity = .row
+    ) {
         tables = .allocate(capacity: 1)
         tables.initialize(to: Tables(granularity: granularity))
         locks = pool.locks(Int(granularity.lockCount(farms: farms, members: members)))
         let status = tables.pointee.grow(
-            BlockLayout(farms: farms, members: members, slots: slots), pool: pool.handle,
+            BlockLayout(farms: farms, members: members, slots: slots, metrics: metrics), pool: pool.handle,
             locks: locks, lockCount: UInt32(locks.count))
         precondition(status == 0)
     }
@@ -55,7 +58,8 @@ final class World {
 
     func grow(farms: UInt32, members: UInt32) -> Int32 {
         let count = tables.pointee.granularity.lockCount(farms: farms, members: members)
-        let layout = BlockLayout(farms: farms, members: members, slots: tables.pointee.first.layout.slots)
+        let first = tables.pointee.first.layout
+        let layout = BlockLayout(farms: farms, members: members, slots: first.slots, metrics: first.metrics)
         return tables.pointee.grow(layout, pool: pool.handle, locks: pool.locks(Int(count)), lockCount: count)
     }
 

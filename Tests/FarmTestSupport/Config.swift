@@ -30,6 +30,11 @@ public struct FarmSpec {
     public var fall: UInt32 = 1
     public var retry: UInt64 = 10_000_000
     public var failOnStatus: [Int] = []
+    /// FarmLoad; nil: the mean.
+    public var load: String?
+    /// FarmExpectUpdate, in microseconds; 0: off.
+    public var expect: UInt64 = 0
+    public var expectIgnores = false
 
     public init(_ name: String, _ members: [MemberSpec]) {
         self.name = name
@@ -44,7 +49,10 @@ public final class Config {
     private let members: UnsafeMutablePointer<farm_member_config>
     private var texts: [UnsafeMutablePointer<CChar>] = []
 
-    public init(_ specs: [FarmSpec], farmCapacity: UInt32 = 4, memberCapacity: UInt32 = 16, slots: UInt32 = 8) {
+    public init(
+        _ specs: [FarmSpec], farmCapacity: UInt32 = 4, memberCapacity: UInt32 = 16, slots: UInt32 = 8,
+        metrics: UInt32 = 16
+    ) {
         let count = specs.reduce(0) { $0 + $1.members.count }
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: farm_config())
@@ -65,6 +73,7 @@ public final class Config {
         pointer.pointee.farm_capacity = farmCapacity
         pointer.pointee.member_capacity = memberCapacity
         pointer.pointee.slot_capacity = slots
+        pointer.pointee.metric_capacity = metrics
         pointer.pointee.version = UnsafePointer(keep("1.2.3"))
         pointer.pointee.built = UnsafePointer(keep("tests"))
         pointer.pointee.mpm = UnsafePointer(keep("event"))
@@ -98,6 +107,12 @@ public final class Config {
         farm.fail_on_timeout = spec.failOnTimeout ? 1 : 0
         farm.fall = spec.fall
         farm.retry_us = spec.retry
+        if let load = spec.load {
+            farm.load = UnsafePointer(keep(load))
+            farm.load_length = UInt32(load.utf8.count)
+        }
+        farm.expect_us = spec.expect
+        farm.expect_ignore = spec.expectIgnores ? 1 : 0
         withUnsafeMutableBytes(of: &farm.fail_on_status) { words in
             let words = words.bindMemory(to: UInt64.self)
             for status in spec.failOnStatus { words[status / 64] |= 1 << UInt64(status % 64) }

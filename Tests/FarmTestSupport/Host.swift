@@ -25,7 +25,13 @@ public enum HostLog {
 /// Collects what farm_host_write is given. Hand its `handle` on as `out`.
 public final class Output {
     public private(set) var bytes: [UInt8] = []
+    /// What farm_host_status said; 0: nothing yet.
+    public fileprivate(set) var status: UInt32 = 0
+    public fileprivate(set) var timesSaid = 0
     public init() {}
+
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+    public var lines: [String] { text.split(separator: "\n").map(String.init) }
     public var handle: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
     fileprivate func append(_ piece: UnsafeRawBufferPointer) { bytes.append(contentsOf: piece) }
 }
@@ -66,6 +72,47 @@ public enum HostClock {
     Unmanaged<Output>.fromOpaque(out).takeUnretainedValue()
         .append(UnsafeRawBufferPointer(start: text, count: Int(length)))
 }
+
+@c public func farm_host_double(_ text: UnsafePointer<CChar>?, _ length: UInt32) -> Double {
+    let digits = UnsafeRawBufferPointer(start: text, count: Int(length))
+    return strtod(String(decoding: digits, as: UTF8.self), nil)
+}
+
+@c public func farm_host_status(_ out: UnsafeMutableRawPointer?, _ status: UInt32) {
+    guard let out else { return }
+    let output = Unmanaged<Output>.fromOpaque(out).takeUnretainedValue()
+    output.status = status
+    output.timesSaid += 1
+}
+
+/// Who sends an update: which members of each farm have its address. Hand its `handle` on as `caller`.
+public final class Caller {
+    private let members: [UInt32: [UInt32]]
+    public init(_ members: [UInt32: [UInt32]]) { self.members = members }
+    public var handle: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+    fileprivate func members(of farm: UInt32) -> [UInt32] { members[farm] ?? [] }
+}
+
+@c public func farm_host_caller(
+    _ caller: UnsafeMutableRawPointer?, _ farm: UInt32, _ member: UnsafeMutablePointer<UInt32>?
+) -> UInt32 {
+    guard let caller else { return 0 }
+    let members = Unmanaged<Caller>.fromOpaque(caller).takeUnretainedValue().members(of: farm)
+    if let last = members.last { member?.pointee = last }
+    return UInt32(min(2, members.count))
+}
+
+nonisolated(unsafe) private let address = strdup("192.0.2.1")!
+
+@c public func farm_host_caller_address(_ caller: UnsafeMutableRawPointer?) -> UnsafePointer<CChar>? {
+    UnsafePointer(address)
+}
+
+@c public func farm_host_key(_ key: UnsafeMutableRawPointer?, _ farm: UInt32, _ request: UnsafeMutableRawPointer?) {}
+
+nonisolated(unsafe) private let url = strdup("http://192.0.2.7:8080")!
+
+@c public func farm_host_url(_ member: UInt32) -> UnsafePointer<CChar>? { UnsafePointer(url) }
 
 private func copy(_ text: String, to into: UnsafeMutablePointer<CChar>?) -> UInt32 {
     let units = text.utf8.prefix(32)

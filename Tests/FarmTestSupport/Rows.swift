@@ -8,8 +8,9 @@ public final class Rows {
     private let memory: UnsafeMutablePointer<farm_member_row>
     private let ledger: UnsafeMutablePointer<UInt32>
 
-    /// Members that are up, on, in tier 0 and without a limit, one for each weight.
-    public init(weights: [UInt32]) {
+    /// Members that are up, on, in tier 0 and without a limit, one for each weight; called m0, m1 and so on unless `names`
+    /// are given.
+    public init(weights: [UInt32], names: [String]? = nil) {
         let room = max(1, weights.count)
         farm = .allocate(capacity: 1)
         farm.initialize(to: farm_farm_row())
@@ -20,6 +21,10 @@ public final class Rows {
         members = .allocate(capacity: weights.count)
         for (at, weight) in weights.enumerated() {
             memory[at].weight = weight
+            let name = farm_member_row_name(memory + at)!
+            for (place, byte) in (names?[at] ?? "m\(at)").utf8.prefix(Int(FARM_NAME_MAX)).enumerated() {
+                name[place] = CChar(bitPattern: byte)
+            }
             members.initializeElement(at: at, to: Member(row: memory + at, ledger: ledger + at))
         }
     }

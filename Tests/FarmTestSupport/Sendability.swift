@@ -3,3 +3,5 @@ import FarmCore
 // Enums without payload are arguments of parameterised tests, which want them Sendable; the module itself never does.
 extension Algorithm: @unchecked Sendable {}
 extension Admin: @unchecked Sendable {}
+extension HealthVerdict: @unchecked Sendable {}
+extension UpdateRefusal.Kind: @unchecked Sendable {}

@@ -53,7 +53,7 @@ private struct FormulaParser {
     }
 
     private mutating func factor(_ depth: Int, _ number: NumberReader, _ metric: (MetricName) -> UInt32) -> Bool {
-        guard depth < Formula.deepest else { return fail("parentheses stand in each other too deep; at most 32 may") }
+        guard depth <= Formula.deepest else { return fail("parentheses stand in each other too deep; at most 32 may") }
         guard let byte = next() else { return fail("a number, a metric's name or '(' is expected here") }
         if byte == 0x2D {
             at += 1

@@ -58,24 +58,25 @@ public struct Update {
         func refusal(_ kind: UpdateRefusal.Kind) -> UpdateRefusal {
             UpdateRefusal(kind, group: last + 1, name: name, value: value)
         }
+        let isFarm = Names.isWord(name, "farm")
+        let isMember = Names.isWord(name, "member")
+        if isFarm && !groups[last].farm.isEmpty {
+            begin(UpdateGroup())
+            last += 1
+        } else if isMember && groups[last].member != nil {
+            var next = UpdateGroup()
+            next.farm = groups[last].farm
+            begin(next)
+            last += 1
+        }
         guard hasEquals else { return refusal(.noEquals) }
         guard !value.isEmpty else { return refusal(.empty) }
-        if Names.isWord(name, "farm") {
-            if !groups[last].farm.isEmpty {
-                begin(UpdateGroup())
-                last += 1
-            }
+        if isFarm {
             guard Names.isFarm(value) else { return refusal(.badFarm) }
             groups[last].farm = value
             return nil
         }
-        if Names.isWord(name, "member") {
-            if groups[last].member != nil {
-                var next = UpdateGroup()
-                next.farm = groups[last].farm
-                begin(next)
-                last += 1
-            }
+        if isMember {
             guard Names.isMember(value) else { return refusal(.badMember) }
             groups[last].member = value
             return nil

@@ -58,7 +58,10 @@ enum AliasTable {
     private static func set(
         _ entries: UnsafeMutablePointer<UInt64>, _ at: Int, keeps part: UInt64, of total: UInt64, else other: Int
     ) {
-        let threshold = (part << 32) / total
+        // Shares by load are of finer units, whose total may take more than 32 bits; 32 of them are as many as the
+        // threshold has.
+        let excess = UInt64(max(0, 32 - total.leadingZeroBitCount))
+        let threshold = min(0xFFFF_FFFF, ((part >> excess) << 32) / (total >> excess))
         farm_set64(entries + at, threshold << 32 | UInt64(other))
     }
 

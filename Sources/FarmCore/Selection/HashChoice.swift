@@ -34,7 +34,9 @@ extension Farm {
             }
             if admit(index, wish, atMost: bound(index, total: total, span)) { return index }
         }
-        if let index = lookAlongRing(from: point, span, view, wish, total: total) { return index }
+        if let index = lookForRoom(from: start(point, span, view, wish, random), span, view, wish, total: total) {
+            return index
+        }
         return lookThrough(span, view, wish, random: random)
     }
 
@@ -46,15 +48,21 @@ extension Farm {
         return span.ring.find(view.pointee.ring, key: key) { wish.excludes(member(at: $0, of: span, view)) }
     }
 
-    /// The first member with room around the ring from a point on: the same for a key each time.
-    private func lookAlongRing(
-        from point: UInt32, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish, total: UInt64
+    /// Where to look for room when the draws found none: for a key the same each time.
+    private func start(
+        _ point: UInt32, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish, _ random: RandomSource
+    ) -> UInt32 {
+        wish.key != nil && span.ring.count > 0
+            ? span.ring.position(view.pointee.ring, at: point) : RandomSource.below(span.count, from: random.next())
+    }
+
+    /// The first member with room from a position on. While all members of the tier may be had there is one, as their
+    /// bounds together are more than what is in flight.
+    private func lookForRoom(
+        from start: UInt32, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish, total: UInt64
     ) -> UInt32? {
-        guard wish.key != nil else { return nil }
-        let count = span.ring.count
-        for step in 0..<count {
-            let at = (point &+ step) % count
-            let index = member(at: span.ring.position(view.pointee.ring, at: at), of: span, view)
+        for step in 0..<span.count {
+            let index = member(at: (start &+ step) % span.count, of: span, view)
             if admit(index, wish, atMost: bound(index, total: total, span)) { return index }
         }
         return nil

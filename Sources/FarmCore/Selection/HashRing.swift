@@ -12,9 +12,10 @@ struct HashRing {
     /// Points of a weight of 1. With 8 probes the share of a member varies by 3 % (the deviation of 1 - exp(-8x) over arcs
     /// x, by the root of 64).
     static let pointsPerWeight: UInt64 = 64
-    /// Above it every member has half as many points, again and again. A ring of half the points is a part of the whole
-    /// one, so that few keys move when a farm grows past it.
-    static let mostPoints: UInt64 = 32_768
+    /// Where the largest weight would have more, every member has half as many, again and again. That moves about half of
+    /// the keys, so it goes by the largest weight alone, which seldom passes a power of two, and not by how many members
+    /// there are.
+    static let mostPoints = 512
 
     /// Place in the high half, the member's position in its tier in the low one; ascending.
     let points: UnsafeMutablePointer<UInt64>
@@ -23,15 +24,12 @@ struct HashRing {
     let capacity: Int
     let partCapacity: Int
 
-    /// Room for the rings of all tiers of a farm.
+    /// Room for the rings of all tiers of a farm. Only what a ring fills is ever touched.
     init(memberCount: Int, isUsed: Bool) {
-        // Members that have but one point left are not halved further.
-        capacity = isUsed ? Int(Self.mostPoints) + memberCount : 1
+        capacity = isUsed ? Self.mostPoints * max(1, memberCount) : 1
         partCapacity = isUsed ? 2 * capacity + View.tiers * (Self.fewestParts + 1) : 1
         points = .allocate(capacity: capacity)
-        points.initialize(repeating: 0, count: capacity)
         firsts = .allocate(capacity: partCapacity)
-        firsts.initialize(repeating: 0, count: partCapacity)
     }
 
     func deallocate() {
@@ -52,10 +50,8 @@ struct HashRing {
     /// one goes.
     static func halvings(memberCount: Int, weight: (Int) -> UInt32) -> UInt64 {
         var halvings: UInt64 = 0
-        while (0..<memberCount).reduce(0, { $0 &+ pointCount(weight($1), halvings) }) > Int(mostPoints) && halvings < 20
-        {
-            halvings += 1
-        }
+        let largest = (0..<memberCount).reduce(UInt32(1)) { max($0, weight($1)) }
+        while pointCount(largest, halvings) > mostPoints { halvings += 1 }
         return halvings
     }
 

@@ -27,7 +27,7 @@ struct RelativeLoad {
     var matters: Bool { mean > 0 }
 
     /// How dear a member of this load is beside one of average load: (L + m) / 2m, from a half upwards. The shares in
-    /// proportion to its inverse never exceed twice an even one, whatever the loads: the sum of 1 / (L + m) is at least
+    /// proportion to its inverse, of members of equal weight in one tier, never exceed twice an even one: the sum of 1 / (L + m) is at least
     /// n / 2m (Jensen's inequality), and no term of it exceeds 1 / m. So a report that comes late sends no herd.
     func cost(_ load: Double) -> Double {
         guard matters, !load.isNaN else { return 1 }

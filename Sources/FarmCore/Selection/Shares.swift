@@ -60,10 +60,14 @@ public struct Shares {
         }
     }
 
+    /// By the mean of all available members, as a view does.
     private func noteLoads() {
-        let load = { (at: Int) in farm.freshness.load(farm.members[Int(order[at])].row, now: now) }
-        let loads = RelativeLoad(count: count, load: load)
-        for at in 0..<count { costs[Int(order[at])] = Float(loads.cost(load(at))) }
+        let load = { (index: Int) in
+            let row = farm.members[index].row
+            return farm.freshness.isAvailable(row, now: now) ? farm.freshness.load(row, now: now) : .nan
+        }
+        let loads = RelativeLoad(count: farm.members.count, load: load)
+        for at in 0..<count { costs[Int(order[at])] = Float(loads.cost(load(Int(order[at])))) }
     }
 
     private func weight(_ index: UInt32) -> Double {

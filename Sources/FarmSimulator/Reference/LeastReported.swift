@@ -17,5 +17,5 @@ struct LeastReported: ReferencePolicy {
         return best
     }
 
-    mutating func report(_ member: Int, _ load: LoadReport) { loads[member] = load.utilisation + Double(load.queued) }
+    mutating func report(_ member: Int, _ load: MemberReport) { loads[member] = load.utilisation + Double(load.queued) }
 }

@@ -7,14 +7,14 @@ protocol ReferencePolicy {
     /// One of the candidates, which are members' numbers in rising order.
     mutating func choose(_ candidates: ArraySlice<Int>, inFlight: [Int32], now: Time) -> Int
     mutating func ended(_ member: Int, took: Time, now: Time)
-    mutating func report(_ member: Int, _ load: LoadReport)
+    mutating func report(_ member: Int, _ load: MemberReport)
     mutating func nextProbe(_ available: [Int]) -> Int?
     mutating func probed(_ member: Int, inFlight: Int, latency: Double, now: Time)
 }
 
 extension ReferencePolicy {
     mutating func ended(_ member: Int, took: Time, now: Time) {}
-    mutating func report(_ member: Int, _ load: LoadReport) {}
+    mutating func report(_ member: Int, _ load: MemberReport) {}
     mutating func nextProbe(_ available: [Int]) -> Int? { nil }
     mutating func probed(_ member: Int, inFlight: Int, latency: Double, now: Time) {}
 }
@@ -59,7 +59,7 @@ final class ReferenceBalancer<Policy: ReferencePolicy>: Balancer {
     }
 
     func join(_ member: Int, now: Time) { memory.setOn(member) }
-    func report(_ member: Int, _ load: LoadReport, now: Time) { policy.report(member, load) }
+    func report(_ member: Int, _ load: MemberReport, now: Time) { policy.report(member, load) }
     func nextProbe() -> Int? { policy.nextProbe(available) }
 
     func probed(_ member: Int, inFlight: Int, latency: Double, now: Time) {

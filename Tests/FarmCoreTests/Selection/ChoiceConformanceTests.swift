@@ -28,7 +28,11 @@ import Testing
                 row.pointee.inflight = UInt32.random(in: 0...2, using: &numbers)
                 row.pointee.bytes_in = UInt64.random(in: 0...100_000, using: &numbers)
                 row.pointee.latency = numbers.next() & 0x4FFF_FFFF_FFFF_FFFF
+                if Int.random(in: 0..<3, using: &numbers) > 0 {
+                    row.pointee.load = SharedDouble.word(Double.random(in: -1...9, using: &numbers))
+                }
                 if Int.random(in: 0..<4, using: &numbers) == 0 && tried.count < 4 { tried.append(UInt32(at)) }
+                test.rows.farm.pointee.inflight += row.pointee.inflight
             }
             let willDo = (0..<count).filter { at in
                 let row = test.rows[at].pointee
@@ -37,7 +41,9 @@ import Testing
             }
             let tier = willDo.map { test.rows[$0].pointee.tier }.min()
             let before = (0..<count).map { test.rows[$0].pointee.inflight }
-            let choice = test.choose(tried: tried, now: 1_000_000)
+            // An algorithm that wants a key gets one of its own, a hot one or none.
+            let key = [TestFarm.Key.fresh, .hashed(1), .none].randomElement(using: &numbers)!
+            let choice = test.choose(tried: tried, key: key, now: 1_000_000)
             if let choice {
                 if !willDo.contains(choice.index) || test.rows[choice.index].pointee.tier != tier || choice.isTrial {
                     wrong.append("round \(round): \(choice) of \(willDo)")
@@ -158,10 +164,20 @@ import Testing
     /// A request that must not be repeated risks nothing while there is another way.
     @Test(arguments: Algorithm.allCases) func onlyARequestThatMayBeRepeated(_ algorithm: Algorithm) {
         let test = farmWithOneDue(algorithm, others: 2)
-        for _ in 0..<20 { #expect(test.choose(mayTry: false, now: 1_000)!.index != 0) }
+        for _ in 0..<20 { #expect(test.choose(trials: .ifNeeded, now: 1_000)!.index != 0) }
         test.setState(1, admin: .off)
         test.setState(2, admin: .off)
-        #expect(test.choose(mayTry: false, now: 1_000) == Choice(index: 0, isTrial: true))
+        #expect(test.choose(trials: .ifNeeded, now: 1_000) == Choice(index: 0, isTrial: true))
+    }
+
+    /// Who only asks tries nobody, whatever the need.
+    @Test(arguments: Algorithm.allCases) func whoOnlyAsksTriesNobody(_ algorithm: Algorithm) {
+        let test = farmWithOneDue(algorithm, others: 1)
+        for _ in 0..<20 { #expect(test.choose(trials: .never, now: 1_000)?.index == 1) }
+        test.setState(1, admin: .off)
+        #expect(test.choose(trials: .never, now: 1_000) == nil)
+        #expect(test.rows[0].pointee.retry_at == 1_000)
+        #expect(test.choose(trials: .ifNeeded, now: 1_000) == Choice(index: 0, isTrial: true), "it is still to be had")
     }
 
     @Test(arguments: Algorithm.allCases) func whoeverTriedItDoesNotTryAgain(_ algorithm: Algorithm) {

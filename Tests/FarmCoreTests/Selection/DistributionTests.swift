@@ -13,12 +13,16 @@ import Testing
     static let weights: [[UInt32]] = [[1, 1, 1], [3, 1], [10, 1, 1], [5, 3, 1, 1]]
     static let requests = 12_000
 
-    static func isWithin(_ seen: [Int], _ weights: [UInt32]) -> Bool {
+    static func isWithin(_ seen: [Int], _ weights: [UInt32], _ algorithm: Algorithm = .random) -> Bool {
         let total = Double(weights.reduce(0, +))
         let all = Double(seen.reduce(0, +))
+        // The ring of `hash` itself, before any key is drawn, is off by 3 % of a share at a weight of 1.
+        let ring = algorithm == .hash ? 0.03 : 0
         return zip(seen, weights).allSatisfy { seen, weight in
             let share = Double(weight) / total
-            return abs(Double(seen) - all * share) <= 5 * (all * share * (1 - share)).squareRoot()
+            let uneven = all * share * ring
+            let variance = all * share * (1 - share) + uneven * uneven * (1 - share) / Double(weight)
+            return abs(Double(seen) - all * share) <= 5 * variance.squareRoot()
         }
     }
 
@@ -26,7 +30,7 @@ import Testing
     @Test(arguments: Algorithm.allCases, weights) func sharesOfNewMembers(_ algorithm: Algorithm, _ weights: [UInt32]) {
         let seen = TestFarm(algorithm, weights: weights, seed: 2024).sequential(Self.requests)
         #expect(seen.reduce(0, +) == Self.requests)
-        #expect(Self.isWithin(seen, weights), "\(seen)")
+        #expect(Self.isWithin(seen, weights, algorithm), "\(seen)")
     }
 
     /// Members that all answer alike: ten milliseconds and a thousand bytes, give or take what is never quite the same.
@@ -44,7 +48,7 @@ import Testing
             Experience.answered(
                 row, latency: UInt64.random(in: 9_000...11_000, using: &numbers), isError: false, now: now)
         }
-        #expect(Self.isWithin(seen, weights), "\(seen)")
+        #expect(Self.isWithin(seen, weights, algorithm), "\(seen)")
     }
 
     /// Tiers above the lowest that works, and members that are not available, have no share.
@@ -54,7 +58,7 @@ import Testing
         test.rows.setState(3, admin: .drain)
         let seen = test.sequential(Self.requests)
         #expect(seen[1] == 0 && seen[3] == 0)
-        #expect(Self.isWithin([seen[0], seen[2], seen[4], seen[5]], [5, 3, 1, 1]), "\(seen)")
+        #expect(Self.isWithin([seen[0], seen[2], seen[4], seen[5]], [5, 3, 1, 1], algorithm), "\(seen)")
     }
 
     @Test(arguments: weights + [[7, 7], [1000, 999], [1, 2, 3, 4, 5]])
@@ -84,7 +88,7 @@ import Testing
                 turn % 2 == 0
                 ? first.choose()!
                 : second.choose(
-                    Wish(tried: UnsafePointer(bitPattern: 8)!, triedCount: 0, mayTry: true), now: 1,
+                    Wish(tried: UnsafePointer(bitPattern: 8)!, triedCount: 0, trials: .whenDue), now: 1,
                     random: RandomSource(state: seed))!
             first.giveBack(choice)
             return choice.index

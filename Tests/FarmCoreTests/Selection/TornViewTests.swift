@@ -19,11 +19,21 @@ import Testing
             for tier in 0..<View.tiers {
                 view.pointee.spans[tier] = View.Span(
                     start: small(&numbers), count: small(&numbers),
-                    sequenceStart: small(&numbers), sequenceLength: small(&numbers))
+                    sequenceStart: small(&numbers), sequenceLength: small(&numbers), weight: numbers.next() >> 40,
+                    ring: HashRingSlice(
+                        start: small(&numbers), partsStart: small(&numbers),
+                        // A search goes through a ring: its length is always one that some ring had, so it is short here.
+                        count: small(&numbers) % 60, shift: small(&numbers)))
             }
+            for at in 0..<min(60, view.pointee.ring.capacity) {
+                view.pointee.ring.points[at] = numbers.next() & 0xFFFF_FFFF_0000_000F
+            }
+            for at in 0..<min(100, view.pointee.ring.partCapacity) { view.pointee.ring.firsts[at] = small(&numbers) }
+            view.pointee.loadsMatter = numbers.next() % 2 == 0
             for position in 0..<members {
                 view.pointee.order[position] = UInt32.random(in: 0..<UInt32(members), using: &numbers)
                 view.pointee.alias[position] = numbers.next()
+                view.pointee.costs[position] = Float(bitPattern: UInt32(truncatingIfNeeded: numbers.next()))
             }
             for position in 0..<min(16, view.pointee.sequenceCapacity) {
                 view.pointee.sequence[position] = small(&numbers)

@@ -28,7 +28,7 @@ import Testing
         let view = test.farm.view(now: 1)
         #expect(view.pointee.spanCount == 0 && view.pointee.available == 0 && view.pointee.due == View.noMember)
         #expect(test.choose() == nil)
-        #expect(test.farm.condition == .down)
+        #expect(test.farm.condition(now: 1) == .down)
     }
 
     /// Nothing is made anew while nothing has moved; a change is seen by the next choice.

@@ -76,10 +76,10 @@ import Testing
         let other = Member(row: rows[0], ledger: dead)
         for _ in 0..<3 { _ = InFlight.take(other) }
         _ = InFlight.take(rows.members[0])
-        InFlight.forget(dead, of: rows[0])
+        InFlight.forget(dead, of: rows[0], farm: nil)
         #expect(dead.pointee == 0)
         #expect(rows.inflight(0) == (1, 1))
-        InFlight.forget(dead, of: rows[0])
+        InFlight.forget(dead, of: rows[0], farm: nil)
         #expect(rows.inflight(0) == (1, 1), "what was forgotten is not forgotten twice")
     }
 
