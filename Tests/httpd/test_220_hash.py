@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -209,6 +210,18 @@ def test_220_12_keys_of_all_sorts(httpd):
     check_spread(owners(httpd, ["k" * n for n in range(1, 401)]), dict.fromkeys(FIVE, 1))
 
 
+@contextmanager
+def holding(made):
+    """The members hold what comes in, until the end of the block, also of one that a test breaks off."""
+    for member in made:
+        member.hold()
+    try:
+        yield
+    finally:
+        for member in made:
+            member.always(answer()).release()
+
+
 @pytest.mark.both_mpms
 @pytest.mark.parametrize("weights", [{}, {"a": 2}], ids=["equal", "weighted"])
 def test_220_13_bounded(httpd, weights):
@@ -220,10 +233,8 @@ def test_220_13_bounded(httpd, weights):
     httpd.start()
     owner = owners(httpd, ["hot"])["hot"]
     whole = sum(weights.get(m.name, 1) for m in made)
-    for member in made:
-        member.hold()
-    with ThreadPoolExecutor(40) as pool:
-        asking = []
+    asking = []
+    with ThreadPoolExecutor(40) as pool, holding(made):
         for count in range(1, 41):
             asking.append(pool.submit(httpd.get, "/app/x", headers={"X-Key": "hot"}))
             wait.until(lambda: sum(m.active for m in made) == count, f"{count} requests in flight")
@@ -235,9 +246,7 @@ def test_220_13_bounded(httpd, weights):
         bound = math.ceil(1.25 * 40 * weights.get(owner, 1) / whole)
         assert counts[owner] >= bound - 1, (owner, counts)
         assert {row["inflight"] for row in httpd.rows().values()} == set(counts.values())
-        for member in made:
-            member.always(answer()).release()
-        assert {f.result(60).status for f in asking} == {200}
+    assert {f.result(60).status for f in asking} == {200}
     wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
     assert owners(httpd, ["hot"])["hot"] == owner
 
@@ -247,15 +256,11 @@ def test_220_14_bounded_when_all_come_at_once(httpd):
     have at most ceil(1.25 × 40 / 5) = 10 and one for each process that counted at the same moment."""
     made = hash_farm(httpd)
     httpd.start()
-    for member in made:
-        member.hold()
-    with ThreadPoolExecutor(40) as pool:
+    with ThreadPoolExecutor(40) as pool, holding(made):
         asking = [pool.submit(httpd.get, "/app/x", headers={"X-Key": "hot"}) for _ in range(40)]
         wait.until(lambda: sum(m.active for m in made) == 40, "40 requests in flight")
         counts = {m.name: m.active for m in made}
-        for member in made:
-            member.always(answer()).release()
-        assert {f.result(60).status for f in asking} == {200}
+    assert {f.result(60).status for f in asking} == {200}
     assert max(counts.values()) <= 12, counts
 
 
@@ -265,16 +270,12 @@ def test_220_15_maxinflight(httpd):
     httpd.conf.farm("app", *[(m, "maxinflight=2") for m in made], BY_KEY)
     httpd.log.expect("proxy_farm:")
     httpd.start()
-    for member in made:
-        member.hold()
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool, holding(made):
         asking = [pool.submit(httpd.get, "/app/x", headers={"X-Key": "hot"}) for _ in range(4)]
         wait.until(lambda: sum(m.active for m in made) == 4, "4 requests in flight")
         assert httpd.get("/app/x", headers={"X-Key": "hot"}).status == 503
         assert [m.active for m in made] == [2, 2]
-        for member in made:
-            member.release()
-        assert {f.result(30).status for f in asking} == {200}
+    assert {f.result(30).status for f in asking} == {200}
 
 
 def test_220_16_tiers(httpd):
@@ -295,13 +296,11 @@ def test_220_16_tiers(httpd):
 def test_220_17_alone(httpd):
     """Contract: a farm of one: every key is its own, however much is in flight."""
     a, = hash_farm(httpd, "a")
-    a.hold()
     httpd.start()
-    with ThreadPoolExecutor(20) as pool:
+    with ThreadPoolExecutor(20) as pool, holding([a]):
         asking = [pool.submit(httpd.get, "/app/x", headers={"X-Key": f"{n}"}) for n in range(20)]
         a.wait_for_active(20)
-        a.release()
-        assert {f.result(30).status for f in asking} == {200}
+    assert {f.result(30).status for f in asking} == {200}
 
 
 def test_220_18_the_same_after_a_change_of_weight(httpd):
@@ -343,21 +342,15 @@ def test_220_20_bound_after_a_kill(httpd):
     made = hash_farm(httpd)
     httpd.log.expect(KILLED)
     httpd.start()
-    for member in made:
-        member.hold()
     with ThreadPoolExecutor(16) as pool:
-        lost, _ = held_one_by_one(pool, httpd, made, 12)
-        murder(httpd)
-        assert {f.result(60) for f in lost} == {"lost"}
-        wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
-        for member in made:
-            member.release()
+        with holding(made):
+            lost, _ = held_one_by_one(pool, httpd, made, 12)
+            murder(httpd)
+            assert {f.result(60) for f in lost} == {"lost"}
+            wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
         wait.until(lambda: all(m.active == 0 for m in made), "the members to be idle")
-        for member in made:
-            member.hold()
-        asking, most = held_one_by_one(pool, httpd, made, 8)
-        for member in made:
-            member.release()
+        with holding(made):
+            asking, most = held_one_by_one(pool, httpd, made, 8)
         assert {f.result(60) for f in asking} == {200}
     # ceil(1.25 × n / 5) for n = 1 to 8.
     assert most == [1, 1, 1, 1, 2, 2, 2, 2]
@@ -368,23 +361,17 @@ def test_220_21_bound_after_other_algorithms(httpd):
     time still in flight."""
     made = hash_farm(httpd, "abcd")
     httpd.start()
-    for member in made:
-        member.hold()
     with ThreadPoolExecutor(16) as pool:
-        old, _ = held_one_by_one(pool, httpd, made, 6)
-        for algorithm in ("FarmAlgorithm random", BY_KEY):
-            httpd.conf.farm("app", *made, algorithm)
-            httpd.graceful()
-        assert sum(row["inflight"] for row in httpd.rows().values()) == 6
-        for member in made:
-            member.always(answer()).release()
+        with holding(made):
+            old, _ = held_one_by_one(pool, httpd, made, 6)
+            for algorithm in ("FarmAlgorithm random", BY_KEY):
+                httpd.conf.farm("app", *made, algorithm)
+                httpd.graceful()
+            assert sum(row["inflight"] for row in httpd.rows().values()) == 6
         assert {f.result(60) for f in old} == {200}
         wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
-        for member in made:
-            member.hold()
-        asking, most = held_one_by_one(pool, httpd, made, 8)
-        for member in made:
-            member.release()
+        with holding(made):
+            asking, most = held_one_by_one(pool, httpd, made, 8)
         assert {f.result(60) for f in asking} == {200}
     # ceil(1.25 × n / 4) for n = 1 to 8.
     assert most == [1, 1, 1, 2, 2, 2, 3, 3]
@@ -395,10 +382,8 @@ def test_220_22_bound_beside_a_member_that_hangs(httpd):
     room than the mean over all of them: with 12 there and 12 more of one key, 1.25 × 24 / 3."""
     made = {m.name: m for m in hash_farm(httpd, "abc")}
     httpd.start()
-    for member in made.values():
-        member.hold()
     push(httpd, "farm=app&member=a&health=down&member=b&health=down")
-    with ThreadPoolExecutor(24) as pool:
+    with ThreadPoolExecutor(24) as pool, holding(made.values()):
         hanging = [pool.submit(survive, lambda: httpd.get("/app/x")) for _ in range(12)]
         made["c"].wait_for_active(12)
         push(httpd, "farm=app&member=a&health=up&member=b&health=up&member=c&health=down")
@@ -407,7 +392,5 @@ def test_220_22_bound_beside_a_member_that_hangs(httpd):
             asking.append(pool.submit(survive, lambda: httpd.get("/app/x", headers={"X-Key": "hot"})))
             wait.until(lambda: made["a"].active + made["b"].active == n, f"{n} requests in flight")
         counts = {name: m.active for name, m in made.items()}
-        for member in made.values():
-            member.release()
-        assert {f.result(60) for f in hanging + asking} == {200}
+    assert {f.result(60) for f in hanging + asking} == {200}
     assert max(counts["a"], counts["b"]) <= 10, counts

@@ -58,7 +58,7 @@ def test_660_02_who_goes_and_who_comes(httpd):
     httpd.start()
     push(httpd, "farm=app&member=a&cpu=1&mem=2&member=b&cpu=3")
     # Several restarts: so that rows of the gone are used again.
-    for n in range(2):
+    for n in range(3):
         httpd.conf.farm("app", b, f"FarmMember {z.url} name=new{n}")
         httpd.graceful()
         wait.until(lambda: len(httpd.children()) == 1, "the old child to end")
