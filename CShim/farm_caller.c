@@ -12,11 +12,10 @@
 
 typedef struct farm_addresses {
     apr_sockaddr_t *list;               /* NULL: the name does not resolve */
-    apr_pool_t *pool;                   /* of what is looked up, in the child; NULL: an address, which stays */
+    apr_pool_t *pool;                   /* of what was looked up, in the child */
     apr_time_t until;
 } farm_addresses;
 
-static apr_pool_t *caller_pool;
 static apr_thread_mutex_t *caller_mutex;
 
 static int is_address(const char *host)
@@ -43,39 +42,55 @@ void farm_callers_prepare(apr_pool_t *p, farm_conf *conf)
 
 apr_status_t farm_callers_child(apr_pool_t *pchild)
 {
-    apr_status_t rv = apr_pool_create(&caller_pool, pchild);
-
-    return rv == APR_SUCCESS ? apr_thread_mutex_create(&caller_mutex, APR_THREAD_MUTEX_DEFAULT, pchild) : rv;
+    return apr_thread_mutex_create(&caller_mutex, APR_THREAD_MUTEX_DEFAULT, pchild);
 }
 
-/* Looks a name up where that was too long ago. Under caller_mutex. */
+/* Whether a name is to be looked up, by whoever asks: until that is done, the others go by what is known. */
+static int wants_look_up(const farm_member *member)
+{
+    farm_addresses *known = member->addresses;
+    int wants = 0;
+
+    if (known && !is_address(member->host)) {
+        apr_thread_mutex_lock(caller_mutex);
+        if (!known->pool || apr_time_now() >= known->until) {
+            known->until = apr_time_now() + ADDRESSES_KEPT;
+            wants = 1;
+        }
+        apr_thread_mutex_unlock(caller_mutex);
+    }
+    return wants;
+}
+
+/* Without the mutex, for a resolver may take its time. */
 static void look_up(const farm_member *member)
 {
     farm_addresses *known = member->addresses;
+    apr_sockaddr_t *list = NULL;
+    apr_pool_t *fresh, *old;
 
-    if (is_address(member->host) || apr_time_now() < known->until) {
+    if (apr_pool_create(&fresh, NULL) != APR_SUCCESS) {
         return;
     }
-    if (!known->pool) {
-        apr_pool_create(&known->pool, caller_pool);
+    if (apr_sockaddr_info_get(&list, member->host, APR_UNSPEC, 0, 0, fresh) != APR_SUCCESS) {
+        list = NULL;
     }
-    apr_pool_clear(known->pool);
-    known->list = NULL;
-    if (apr_sockaddr_info_get(&known->list, member->host, APR_UNSPEC, 0, 0, known->pool) != APR_SUCCESS) {
-        known->list = NULL;
+    apr_thread_mutex_lock(caller_mutex);
+    old = known->pool;
+    known->pool = fresh;
+    known->list = list;
+    apr_thread_mutex_unlock(caller_mutex);
+    if (old) {
+        apr_pool_destroy(old);
     }
-    known->until = apr_time_now() + ADDRESSES_KEPT;
 }
 
+/* Under caller_mutex. */
 static int has_address(const farm_member *member, apr_sockaddr_t *address)
 {
     apr_sockaddr_t *one;
 
-    if (!member->addresses) {
-        return 0;
-    }
-    look_up(member);
-    for (one = member->addresses->list; one; one = one->next) {
+    for (one = member->addresses ? member->addresses->list : NULL; one; one = one->next) {
         if (apr_sockaddr_equal(one, address)) {
             return 1;
         }
@@ -94,6 +109,11 @@ uint32_t farm_host_caller(void *caller, uint32_t farm, uint32_t *found)
     const farm_farm_config *config = &farm_current->config.farms[farm];
     uint32_t count = 0, local;
 
+    for (local = 0; local < config->member_count; local++) {
+        if (wants_look_up(farm_current->member_at[config->first_member + local])) {
+            look_up(farm_current->member_at[config->first_member + local]);
+        }
+    }
     apr_thread_mutex_lock(caller_mutex);
     for (local = 0; local < config->member_count && count < 2; local++) {
         if (has_address(farm_current->member_at[config->first_member + local], r->useragent_addr)) {

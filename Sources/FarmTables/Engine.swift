@@ -136,6 +136,9 @@ public struct Engine {
     /// Where a farm's members begin in the configuration.
     func firstMember(_ farm: UInt32) -> UInt32 { config.farms[Int(farm)].first_member }
 
+    /// Whether this is the configuration in force.
+    var isCurrent: Bool { farm_get32(&tables.first.header.pointee.config_generation) == generation }
+
     /// The values of a member's metrics.
     func values(farm: Int, local: Int) -> UnsafeMutablePointer<UInt64> {
         tables.values(memberPlaces[Int(firstMember(UInt32(farm))) + local])

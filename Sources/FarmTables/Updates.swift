@@ -96,7 +96,10 @@ extension Engine {
                     farm_set64(values + Int(number), SharedDouble.word(metrics[at].value))
                 }
             }
-            farm_set64(&row.pointee.load, SharedDouble.word(loads[target.farm].load(of: values)))
+            // A child of an older configuration has an older formula: it leaves the load to the next update.
+            if isCurrent {
+                farm_set64(&row.pointee.load, SharedDouble.word(loads[target.farm].load(of: values)))
+            }
             farm_set64(&row.pointee.updated_us, now)
             _ = farm_add64(&row.pointee.updates, 1)
             let health = health.map { MonitoredHealth.note($0, row, wallClock: farm_host_wall_clock()) }

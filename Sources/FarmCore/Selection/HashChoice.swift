@@ -22,7 +22,8 @@ extension Farm {
     func pickByHash(
         from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, random: RandomSource
     ) -> UInt32? {
-        let total = UInt64(InFlight.count(row)) &+ 1
+        let count = InFlight.count(row)
+        let total = UInt64(count - min(count, view.pointee.strayed)) &+ 1
         var point: UInt32 = 0
         for draw in 0..<UInt64(Self.draws) {
             let index: UInt32

@@ -32,6 +32,8 @@ public struct View {
     /// Monotonic microseconds before which reports of load are not worth another rebuild.
     var nextForLoads: UInt64 = 0
     var available: UInt32 = 0
+    /// Requests in flight at members that are not available, when the view was built; kept for `hash`.
+    var strayed: UInt32 = 0
     /// A member that failures put down and whose trial may begin, or `noMember`.
     var due: UInt32 = noMember
     var spanCount: UInt32 = 0
@@ -124,6 +126,7 @@ extension UnsafeMutablePointer where Pointee == View {
         prepareSpans(members, algorithm, scratch)
         noteTrials(members, freshness, now: now)
         noteExpiries(members, freshness, now: now)
+        if algorithm.countsFarmInFlight { noteStrayed(members, freshness, now: now) }
         farm_publish64(&pointee.generation, generation)
     }
 
@@ -173,6 +176,16 @@ extension UnsafeMutablePointer where Pointee == View {
         pointee.loadsMatter = loads.matters
         guard loads.matters else { return }
         for at in 0..<available { pointee.costs[Int(pointee.order[at])] = Float(loads.cost(load(at))) }
+    }
+
+    /// What hangs at members that are not available gives the others no more room. It goes away without a sign, so the
+    /// view is looked over again soon.
+    private func noteStrayed(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
+        pointee.strayed = 0
+        for member in members where !freshness.isAvailable(member.row, now: now) {
+            pointee.strayed &+= InFlight.count(member.row)
+        }
+        if pointee.strayed > 0 { pointee.deadline = min(pointee.deadline, now &+ 100_000) }
     }
 
     /// The view is out of date when the next member's last update gets too old.

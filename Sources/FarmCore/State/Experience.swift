@@ -14,7 +14,9 @@ public enum Experience {
         let sample = old.isEmpty ? counted : min(counted, old.value * outlier)
         if !isError {
             noteUsual(row, weight: old.weight(atMilliseconds: milliseconds))
-            farm_set64(&row.pointee.latency, old.adding(sample, atMilliseconds: milliseconds).word)
+            let isYoung = sample < old.value && farm_get64(&row.pointee.requests) < young
+            let next = old.adding(sample, atMilliseconds: milliseconds, atLeast: isYoung ? 0.5 : 0)
+            farm_set64(&row.pointee.latency, next.word)
         } else if !old.isEmpty {
             // Dated now, so that it does not fade while nothing but errors come.
             let next = old.adding(max(sample, old.value), atMilliseconds: milliseconds)
@@ -30,6 +32,8 @@ public enum Experience {
     }
 
     static let outlier: Float = 4
+    /// Of so many requests, a quick answer says more than a slow one before it, which paid for a beginning: it counts half.
+    static let young: UInt64 = 16
 
     /// How many other requests the member had on average when those came of which its latency is the average.
     @inline(__always)
