@@ -142,6 +142,8 @@ def print_urls(base, port, bob):
 Try:
   curl {base}/app/hello                       a request through the farm
   curl {base}/farm-status?format=json         what the farm knows of its members
+  curl '{base}/farm-update?farm=app&member=carol&cpu=0.9&member=alice&cpu=0.1&member=bob&cpu=0.1'
+                                                                 members tell their load, and are told their share
   kill {bob}                                              stop the member bob, and send requests: no error
 Members: 127.0.0.1:{port + 1} to {port + 3}. Ctrl-C stops everything.""", flush=True)
 
