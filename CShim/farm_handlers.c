@@ -36,7 +36,9 @@ int farm_status_handler(request_rec *r)
         return OK;
     }
     if (farm_current) {
-        farm_on_status_json(farm_current->engine, r);
+        farm_out out = farm_out_begin(r);
+        farm_on_status_json(farm_current->engine, &out);
+        return farm_out_end(&out);
     }
     else {
         ap_rputs("{\"module\":null,\"farms\":[],\"cookies\":null}", r);

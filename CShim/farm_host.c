@@ -1,6 +1,8 @@
 /* farm_host.c - services to Swift: the log, the clocks, random bits, numbers and times as text. */
 #include "farm_shim.h"
 
+#include "util_filter.h"
+
 #include <locale.h>
 #include <math.h>
 #include <signal.h>
@@ -140,9 +142,28 @@ void farm_host_pause(uint32_t microseconds)
     apr_sleep((apr_interval_time_t)microseconds);
 }
 
+farm_out farm_out_begin(request_rec *r)
+{
+    farm_out out = { r, apr_brigade_create(r->pool, r->connection->bucket_alloc) };
+
+    return out;
+}
+
+/* Written to the socket at once: event would otherwise look for the next request first, which nobody sends before the
+ * answer is there, and the connection would go round by the listener. */
+int farm_out_end(farm_out *out)
+{
+    apr_bucket_alloc_t *alloc = out->r->connection->bucket_alloc;
+
+    APR_BRIGADE_INSERT_TAIL(out->bb, apr_bucket_flush_create(alloc));
+    APR_BRIGADE_INSERT_TAIL(out->bb, apr_bucket_eos_create(alloc));
+    ap_pass_brigade(out->r->output_filters, out->bb);
+    return OK;
+}
+
 void farm_host_status(void *out, uint32_t status)
 {
-    ((request_rec *)out)->status = (int)status;
+    ((farm_out *)out)->r->status = (int)status;
 }
 
 void farm_host_key(void *key, uint32_t farm, farm_request *request)
@@ -157,5 +178,5 @@ const char *farm_host_url(uint32_t member)
 
 void farm_host_write(void *out, const char *text, uint32_t length)
 {
-    ap_rwrite(text, (int)length, (request_rec *)out);
+    apr_brigade_write(((farm_out *)out)->bb, NULL, NULL, text, length);
 }

@@ -119,6 +119,15 @@ int farm_status_handler(request_rec *r);
 int farm_update_handler(request_rec *r);
 int farm_balance_handler(request_rec *r);
 
+/* farm_host.c: an answer that is being made; `out` of the C interface points to it */
+typedef struct farm_out {
+    request_rec *r;
+    apr_bucket_brigade *bb;
+} farm_out;
+farm_out farm_out_begin(request_rec *r);
+/* Sends it. Any more that is written to the request comes after. */
+int farm_out_end(farm_out *out);
+
 /* farm_host.c: before anything else is asked of it; the parent */
 void farm_host_prepare(void);
 

@@ -91,6 +91,7 @@ static int announces_too_much(request_rec *r)
 
 static int update_by_post(request_rec *r)
 {
+    farm_out out;
     char *body;
     apr_size_t length;
     int rc;
@@ -111,8 +112,9 @@ static int update_by_post(request_rec *r)
     if (length > UPDATE_LONGEST) {
         return too_large(r);
     }
-    farm_on_update(farm_current->engine, body, (uint32_t)length, r, r);
-    return OK;
+    out = farm_out_begin(r);
+    farm_on_update(farm_current->engine, body, (uint32_t)length, r, &out);
+    return farm_out_end(&out);
 }
 
 /* Plain text that no cache keeps; whether the request is for this handler at all. */
@@ -139,6 +141,7 @@ static const char no_farms[] = "this server has no farm; write one with <Farm NA
 /* SetHandler farm-update. */
 int farm_update_handler(request_rec *r)
 {
+    farm_out out;
     char *query;
 
     if (!is_for(r, "farm-update")) {
@@ -156,13 +159,15 @@ int farm_update_handler(request_rec *r)
         return update_by_post(r);
     }
     query = query_of(r);
-    farm_on_update(farm_current->engine, query, (uint32_t)strlen(query), r, r);
-    return OK;
+    out = farm_out_begin(r);
+    farm_on_update(farm_current->engine, query, (uint32_t)strlen(query), r, &out);
+    return farm_out_end(&out);
 }
 
 /* SetHandler farm-balance. */
 int farm_balance_handler(request_rec *r)
 {
+    farm_out out;
     char *query;
 
     if (!is_for(r, "farm-balance")) {
@@ -177,6 +182,7 @@ int farm_balance_handler(request_rec *r)
         return refuse(r, HTTP_NOT_FOUND, no_farms);
     }
     query = query_of(r);
-    farm_on_balance(farm_current->engine, query, (uint32_t)strlen(query), r, r);
-    return OK;
+    out = farm_out_begin(r);
+    farm_on_balance(farm_current->engine, query, (uint32_t)strlen(query), r, &out);
+    return farm_out_end(&out);
 }
