@@ -34,8 +34,8 @@ extension Farm {
         }
         let second = member(at: other, of: span, view)
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
-        let one = Standing(members[Int(first)].row, milliseconds)
-        let two = Standing(members[Int(second)].row, milliseconds)
+        let one = standing(first, view, milliseconds)
+        let two = standing(second, view, milliseconds)
         let swapped = two.isCheaper(than: one)
         let better = swapped ? two : one
         let (best, worse) = swapped ? (second, first) : (first, second)
@@ -43,7 +43,14 @@ extension Farm {
         if one.inFlight | two.inFlight == 0 { return (best, worse) }
         let third = drawRandom(span, view, UInt32(truncatingIfNeeded: more >> 32))
         if third == first || third == second { return (best, worse) }
-        return Standing(members[Int(third)].row, milliseconds).isCheaper(than: better) ? (third, best) : (best, worse)
+        return standing(third, view, milliseconds).isCheaper(than: better) ? (third, best) : (best, worse)
+    }
+
+    @inline(__always)
+    private func standing(_ index: UInt32, _ view: UnsafeMutablePointer<View>, _ milliseconds: UInt32) -> Standing {
+        Standing(
+            members[Int(index)].row, milliseconds,
+            loadCost: view.pointee.loadsMatter ? view.pointee.costs[Int(index)] : 1)
     }
 
     /// What a choice knows of a member: read once, compared with each of the others drawn.
@@ -55,9 +62,13 @@ extension Farm {
         /// Its latency as it should be believed now, times its load, over the square root of the load at which it was
         /// measured; all squared, which spares the root. 0 when it has no latency.
         let cost: Float
+        /// How dear it is for the load that it reports (`RelativeLoad.cost`).
+        let loadCost: Float
+
         @inline(__always)
-        init(_ row: MemberRow, _ milliseconds: UInt32) {
+        init(_ row: MemberRow, _ milliseconds: UInt32, loadCost: Float = 1) {
             inFlight = InFlight.count(row)
+            self.loadCost = loadCost
             let weight = Float(Int32(truncatingIfNeeded: max(1, farm_get32(&row.pointee.weight))))
             let average = DecayingAverage(word: farm_get64(&row.pointee.latency))
             var load = (Float(Int32(bitPattern: inFlight)) + weight) / weight
@@ -76,7 +87,11 @@ extension Farm {
             // A member without a history is as fast as the other one.
             let known = cost != 0 && other.cost != 0
             let (here, there) = known ? (cost, other.cost) : (load * load, other.load * other.load)
-            return here * (inFlight | other.inFlight == 0 ? sameLatency * sameLatency : 1) < there
+            // Idle members are drawn by load already; to prefer the less loaded of them as well would send it everything
+            // until the next report.
+            if inFlight | other.inFlight == 0 { return here * (sameLatency * sameLatency) < there }
+            // Of a report, which is old when it is used, the root: costs are squares here.
+            return here * loadCost < there * other.loadCost
         }
     }
 }

@@ -93,11 +93,11 @@ public struct Shares {
     /// adaptive: the member is drawn first or second, and is the one to prefer.
     private func shareOfPairs(_ index: UInt32) -> Double {
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
-        let own = Farm.Standing(farm.members[Int(index)].row, milliseconds)
+        let own = Farm.Standing(farm.members[Int(index)].row, milliseconds, loadCost: costs[Int(index)])
         var share = 0.0
         for at in 0..<count where order[at] != index {
             let other = order[at]
-            let standing = Farm.Standing(farm.members[Int(other)].row, milliseconds)
+            let standing = Farm.Standing(farm.members[Int(other)].row, milliseconds, loadCost: costs[Int(other)])
             if !standing.isCheaper(than: own) { share += drawn[Int(index)] * second(other, after: index) }
             if own.isCheaper(than: standing) { share += drawn[Int(other)] * second(index, after: other) }
         }
