@@ -55,6 +55,11 @@ typedef struct farm_farm_config {
     const char *sticky_parameter;
     uint32_t sticky_cookie_length;
     uint32_t sticky_parameter_length;
+    const char *instruction_cookie; /* FarmSticky cookie's name, or FarmCookie's */
+    uint32_t instruction_cookie_length;
+    uint32_t sets_cookie;       /* 1: FarmSticky cookie */
+    uint32_t sticky_seconds;    /* lifetime of the module's own cookie */
+    uint32_t passes_cookie;     /* 1: members see instruction cookies */
 } farm_farm_config;
 
 typedef struct farm_config {
@@ -66,6 +71,8 @@ typedef struct farm_config {
     uint32_t member_capacity;
     uint32_t slot_capacity;     /* children that may live at the same time, of all generations */
     uint32_t metric_capacity;
+    const char *cookie;         /* FarmCookie */
+    uint32_t cookie_length;
     const char *version;        /* NUL-terminated, as are the two below */
     const char *built;
     const char *mpm;
@@ -138,6 +145,9 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_ASKED 256u         /* it only asks who would serve it: it tries no member that is down */
 #define FARM_REQUEST_NAMED 512u         /* it names a member to be served by: `named` */
 #define FARM_REQUEST_TIED 1024u         /* that member was chosen for it, or the one that stands in for it */
+#define FARM_REQUEST_INSTRUCTED 2048u   /* an instruction holds for it */
+#define FARM_REQUEST_STRICT 4096u       /* with NAMED: never another member, but the one that stands in for it */
+#define FARM_REQUEST_PLAIN 8192u        /* the instruction says no more than the module's own do */
 
 typedef struct farm_request {
     uint64_t chosen_at;         /* monotonic us */
@@ -148,6 +158,8 @@ typedef struct farm_request {
     uint32_t flags;             /* IDEMPOTENT and MAY_TRY are set by the caller, the others by Swift */
     uint32_t status;            /* final status of this attempt's answer; 0: none yet */
     uint32_t named;             /* farm-local; with FARM_REQUEST_NAMED */
+    uint32_t addressed;         /* the farm that the URL named; set by the caller */
+    uint64_t expires;           /* Unix time in seconds of its instruction; with FARM_REQUEST_INSTRUCTED */
     uint32_t tried[FARM_MOST_ATTEMPTS];     /* farm-local; valid up to attempts */
 } farm_request;
 
@@ -159,6 +171,21 @@ uint32_t farm_on_find_farm(const farm_engine *engine, const char *host, uint32_t
 
 /* Gives a request its key, by the text that the farm's expression makes of it; an empty text gives none. */
 void farm_on_key(farm_request *request, const char *text, uint32_t length);
+
+/* Longest value of a cookie that the module sets, its name included. */
+#define FARM_SET_COOKIE_MOST 512
+
+/* Follows the instruction that holds for a request, if one of its cookies does: the farm, member and flags of the request
+ * may change. `client`: its address. Any cookie that is not followed is counted by reason and logged. Before the first
+ * choice. */
+void farm_on_instruct(farm_engine *engine, farm_request *request, const char *cookies, uint32_t cookies_length,
+                      const char *client, uint32_t client_length);
+/* Takes instruction cookies out of a Cookie header, for members that shall not see them. `into` has room for as many bytes.
+ * The new length, or FARM_NONE when it stays as it is. */
+uint32_t farm_on_hide(farm_engine *engine, const farm_request *request, const char *cookies, uint32_t length, char *into);
+/* The cookie that the answer of the member now open shall set, `NAME=VALUE`, or nothing: its length, at most
+ * FARM_SET_COOKIE_MOST. */
+uint32_t farm_on_set_cookie(farm_engine *engine, const farm_request *request, char *into);
 
 /* Ties a request to the member that the route of its cookie or path parameter names, where its farm asks for that and
  * there is such a member. `cookies`: the values of its Cookie headers, joined by "; " or ","; each may be NULL. */
@@ -172,8 +199,9 @@ int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
 void farm_on_redirected(farm_engine *engine, uint32_t farm);
 void farm_on_forwarded(farm_engine *engine, uint32_t farm);
 
-/* The condition of a farm now: 0 ok, 1 full, 2 offline, 3 down. */
-uint32_t farm_on_condition(const farm_engine *engine, uint32_t farm);
+/* The condition of a request's farm now: 0 ok, 1 full, 2 offline, 3 down. Where only one member will do for it, the condition
+ * of that member. */
+uint32_t farm_on_condition(const farm_engine *engine, const farm_request *request);
 
 /* A final status line came from the member and nothing of it has gone to the client. 1: pass it on; 0: hold it back,
  * for the request is to be sent to another member. `may_resend`: the body, if any, can be sent again. */
@@ -256,6 +284,13 @@ double farm_host_double(const char *text, uint32_t length);
 uint32_t farm_host_number(double value, char *into);
 /* Microseconds since 1970 as RFC 3339 in UTC with seconds; returns the length, at most 32. */
 uint32_t farm_host_time(uint64_t wall_clock, char *into);
+/* The MAC (HMAC-SHA256, 32 bytes) of a text with a key of FarmSecretFile, by its name; NULL: the first key. 0 when there is no
+ * such key. Any thread. */
+int farm_host_mac(const char *key, uint32_t key_length, const char *text, uint32_t length, unsigned char *into);
+/* Whether two MACs are the same; takes the same time wherever they differ. */
+int farm_host_mac_is(const unsigned char *one, const unsigned char *other);
+/* The name of the first key, or NULL. NUL-terminated (config). */
+const char *farm_host_signing_key(void);
 /* Whether a process of that id lives. */
 int farm_host_process_lives(uint32_t pid);
 /* Lets some time pass, in microseconds. Parent only. */

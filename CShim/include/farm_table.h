@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define FARM_TABLE_MAGIC 0x314d524146595850ULL
-#define FARM_TABLE_MAJOR 3
+#define FARM_TABLE_MAJOR 4
 #define FARM_TABLE_MINOR 0
 
 #define FARM_LINE 64
@@ -56,7 +56,19 @@ typedef struct farm_block_header {
     uint32_t metric_capacity;   /* names of metrics, and values of each member; the same in all blocks */
     uint32_t metric_count;      /* names in use; first block only; never goes down */
     uint32_t reserved;
+    /* line 1: instruction cookies by what became of them (FARM_COOKIE_*); first block only */
+    uint64_t cookies[8];
 } farm_block_header;
+
+/* What became of an instruction cookie. */
+#define FARM_COOKIE_ACCEPTED 0u
+#define FARM_COOKIE_BAD_MAC 1u
+#define FARM_COOKIE_EXPIRED 2u
+#define FARM_COOKIE_MALFORMED 3u
+#define FARM_COOKIE_UNKNOWN_KEY 4u
+#define FARM_COOKIE_UNKNOWN_TARGET 5u
+#define FARM_COOKIE_OTHER_CLIENT 6u
+#define FARM_COOKIE_RESULTS 7u
 
 /* Who set the administrator's state of a farm or member, and why. Written under the lock of the row it is part of, and read
  * between two equal even numbers of that row's sequence. */
@@ -162,7 +174,8 @@ typedef struct farm_slot_row {
     uint8_t  reserved[56];
 } farm_slot_row;
 
-_Static_assert(sizeof(farm_block_header) == FARM_LINE, "header is one line");
+_Static_assert(sizeof(farm_block_header) == 2 * FARM_LINE, "header is two lines");
+_Static_assert(offsetof(farm_block_header, cookies) == FARM_LINE, "counters of cookies have their own line");
 _Static_assert(sizeof(farm_admin_note) == 5 * FARM_LINE, "note is five lines");
 _Static_assert(offsetof(farm_farm_row, note) == 3 * FARM_LINE, "the note begins a line");
 _Static_assert(sizeof(farm_farm_row) == 8 * FARM_LINE, "farm row is eight lines");
@@ -176,7 +189,8 @@ _Static_assert(sizeof(farm_member_row) == 21 * FARM_LINE, "member row is twenty-
 _Static_assert(sizeof(farm_metric_row) == FARM_LINE, "metric row is one line");
 _Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
 
-/* Names, which Swift would see as tuples. */
+/* Arrays, which Swift would see as tuples. */
+static inline uint64_t *farm_block_cookies(farm_block_header *header) { return header->cookies; }
 static inline char *farm_row_name(farm_farm_row *row) { return row->name; }
 static inline char *farm_member_row_name(farm_member_row *row) { return row->name; }
 static inline uint64_t *farm_member_row_buckets(farm_member_row *row) { return row->latency_buckets; }

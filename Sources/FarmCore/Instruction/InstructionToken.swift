@@ -1,0 +1,55 @@
+/// The value of an instruction cookie: `v1.KID.PAYLOAD.MAC`, taken apart. Nothing of it is believed before its MAC is found
+/// right.
+public struct InstructionToken {
+    public typealias Bytes = UnsafeBufferPointer<UInt8>
+
+    /// Names the key.
+    public let key: Bytes
+    /// What the MAC is over: all before the last dot.
+    public let signed: Bytes
+    /// base64url.
+    public let payload: Bytes
+    /// base64url, 43 digits.
+    public let mac: Bytes
+
+    /// Bytes of a MAC, HMAC-SHA256 (RFC 2104).
+    public static let macCount = 32
+    /// The longest value that can be right: version, key, payload, MAC and dots.
+    static let longest = 2 + 1 + 16 + 1 + (Instruction.longest * 4 + 2) / 3 + 1 + 43
+
+    /// Nil when it has not that form.
+    public init?(_ value: Bytes) {
+        guard value.count <= Self.longest, value.count > 3, value[0] == 0x76, value[1] == 0x31, value[2] == 0x2E else {
+            return nil
+        }
+        var dots = 0
+        var second = 0
+        var third = 0
+        for at in 3..<value.count where value[at] == 0x2E {
+            dots += 1
+            if dots == 1 { second = at } else { third = at }
+        }
+        guard dots == 2, value.count - third - 1 == 43, (1...16).contains(second - 3), third > second + 1 else { return nil }
+        key = Bytes(rebasing: value[3..<second])
+        payload = Bytes(rebasing: value[(second + 1)..<third])
+        mac = Bytes(rebasing: value[(third + 1)...])
+        signed = Bytes(rebasing: value[..<third])
+        guard Names.isKey(key), Base64URL.decodedCount(payload.count).map({ $0 <= Instruction.longest }) == true else {
+            return nil
+        }
+    }
+
+    /// The MAC that it has; nil when it is not well formed.
+    public func readMAC(into room: UnsafeMutableBufferPointer<UInt8>) -> Bytes? { Base64URL.decode(mac, into: room) }
+
+    /// The instruction in it, whose names are parts of `room`; nil when it is malformed. After the MAC was found right.
+    public func readInstruction(into room: UnsafeMutableBufferPointer<UInt8>) -> Instruction? {
+        guard let text = Base64URL.decode(payload, into: room) else { return nil }
+        return Instruction.read(UnsafeMutableBufferPointer(rebasing: room[..<text.count]))
+    }
+}
+
+extension Names {
+    /// Whether `name` may name a key: `[A-Za-z0-9_-]{1,16}`.
+    public static func isKey(_ name: UnsafeBufferPointer<UInt8>) -> Bool { name.count <= 16 && isFarm(name) }
+}
