@@ -1,5 +1,8 @@
 """A state file that is not what the module wrote: one warning, and the server starts with what is configured."""
 
+import hashlib
+import re
+
 import pytest
 
 from farmhttpd.manager import STATE_IGNORED, STATE_NOT_WRITTEN, change, farm_of, note, settings, state_file
@@ -116,6 +119,38 @@ def test_831_04_foreign(stopped, data):
     """Contract: "Damaged, foreign, …: logged as warning (FARM00018) and ignored"."""
     httpd, path, _ = stopped
     check_ignored(httpd, path, data)
+
+
+def sealed(text):
+    """The text with a checksum as the module writes it."""
+    return text + b"sha1 " + hashlib.sha1(text).hexdigest().encode() + b"\n"
+
+
+INSIDE = {
+    "newer version": lambda text: re.sub(rb"\d+(?=\n)", lambda found: b"%d" % (int(found[0]) + 1), text, count=1),
+    "version that begins alike": lambda text: text.replace(b"\n", b"0\n", 1),
+    "no version": lambda text: re.sub(rb" ?\d+(?=\n)", b"", text, count=1),
+    "nothing": lambda text: b"",
+    "a line that is none": lambda text: text + b"wibble\n",
+    "a line of NULs": lambda text: text + bytes(40) + b"\n",
+    "an unknown state": lambda text: text.replace(b"admin=off", b"admin=gone", 1),
+    "a reason that is no UTF-8": lambda text: text.replace(b"why", b"%FF%FE", 1),
+    "a reason too long": lambda text: text.replace(b"why", b"y" * 5000, 1),
+    "a reason with a line end": lambda text: text.replace(b"why", b"%0Ax", 1),
+    "a name too long": lambda text: text.replace(b"member=a&", b"member=" + b"a" * 5000 + b"&", 1),
+    "a weight beyond its range": lambda text: text.replace(b"weight=9", b"weight=99999", 1),
+}
+
+
+@pytest.mark.parametrize("damage", INSIDE.values(), ids=INSIDE.keys())
+def test_831_10_right_checksum(stopped, damage):
+    """Contract: "of another version: logged as warning (FARM00018) and ignored"; and what has been edited, checksum and all,
+    is taken over all or not at all."""
+    httpd, path, data = stopped
+    text = data[:data.rstrip(b"\n").rindex(b"\n") + 1]
+    assert sealed(text) == data, "not as the test thinks"
+    assert damage(text) != text, "nothing was damaged"
+    check_ignored(httpd, path, sealed(damage(text)))
 
 
 def test_831_05_huge(stopped):
