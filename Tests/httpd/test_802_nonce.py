@@ -1,6 +1,7 @@
 """Browsers' forms: the page, its nonce, and where a change leads back to."""
 
-from urllib.parse import urlsplit
+import re
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -17,10 +18,16 @@ def form(httpd, text, headers=(), **arguments):
 
 def check_led_to(httpd, response, path):
     """A 303 to a path of this host."""
+    check_led_here(httpd, response)
+    assert urlsplit(response.get("Location"))._replace(scheme="", netloc="").geturl() == path
+
+
+def check_led_here(httpd, response):
     assert response.status == 303, (response.status, response.body)
     location = urlsplit(response.get("Location"))
+    # Browsers take a backslash for a slash.
+    assert not location.path.replace("\\", "/").startswith("//"), response.get("Location")
     assert location.netloc in ("", f"127.0.0.1:{httpd.port}") and location.scheme in ("", "http"), response.get("Location")
-    assert location._replace(scheme="", netloc="").geturl() == path
 
 
 @pytest.mark.both_mpms
@@ -56,14 +63,47 @@ def test_802_02_form_with_nonce(httpd):
     assert note(httpd.farm_status()) == ("drain", "127.0.0.1", "x")
 
 
-def test_802_03_header_and_nonce(httpd):
+def fields_of(page):
+    """Names and values of a form's fields, as a browser sends them before anybody has written into them."""
+    fields = []
+    for tag in re.findall(r"<input\b[^>]*>", page):
+        attributes = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        fields.append((attributes["name"], attributes.get("value", "")))
+    for name, options in re.findall(r'<select\b[^>]*\bname="([^"]*)"[^>]*>(.*?)</select>', page, re.DOTALL):
+        value, text = re.search(r'<option(?: value="([^"]*)")?[^>]*>([^<]*)', options).groups()
+        fields.append((name, text if value is None else value))
+    return dict(fields)
+
+
+def test_802_03_the_form_as_it_stands(httpd):
+    """Contract: "a small text/html page with a form": what a browser makes of it, fields left empty and all, is a
+    change."""
+    farm_of(httpd)
+    httpd.start()
+    empty = fields_of(httpd.get(PATH).body.decode())
+    for filled, expected in (({"member": "a", "admin": "off", "reason": "by hand"}, ("off", "127.0.0.1", "by hand")),
+                             ({"member": "a", "weight": "5"}, ("off", "127.0.0.1", "by hand")),
+                             ({"member": "a", "admin": "drain", "until": "30min", "health": "down"},
+                              ("drain", "127.0.0.1", None)),
+                             ({"member": "a", "admin": "on", "health": "up"}, ("on", "127.0.0.1", None))):
+        assert set(filled) < set(empty)
+        check_led_to(httpd, form(httpd, urlencode({**empty, "farm": "app", **filled})), PATH)
+        assert note(httpd.rows()["a"]) == expected
+    row = httpd.rows()["a"]
+    assert (row["weight"], row["health"], row["admin_until"]) == (5, "up", None)
+    check_led_to(httpd, form(httpd, urlencode({**empty, "farm": "app", "admin": "drain"})), PATH)
+    assert httpd.farm_status()["admin"] == "drain"
+    refused(form(httpd, urlencode({**empty, "farm": "app", "member": "a"})), 400)
+
+
+def test_802_04_header_and_nonce(httpd):
     """Contract: 303 is for "a right nonce and no X-Farm-Manager header": with the header the answer is the line."""
     farm_of(httpd)
     httpd.start()
     assert change(httpd, f"{A}&admin=off&nonce={nonce(httpd)}").admin == "off"
 
 
-def test_802_04_errors_of_a_form(httpd):
+def test_802_05_errors_of_a_form(httpd):
     """Contract: "No change whatever on any refusal": a right nonce does not make a wrong form right."""
     farm_of(httpd)
     httpd.start()
@@ -74,7 +114,7 @@ def test_802_04_errors_of_a_form(httpd):
         assert settings(httpd) == before
 
 
-def test_802_05_back_to_the_referer(httpd):
+def test_802_06_back_to_the_referer(httpd):
     """Contract: Location is the Referer when it is of the same host."""
     farm_of(httpd)
     httpd.start()
@@ -83,7 +123,7 @@ def test_802_05_back_to_the_referer(httpd):
         check_led_to(httpd, response, path)
 
 
-def test_802_06_never_to_another_host(httpd):
+def test_802_07_never_to_another_host(httpd):
     """Contract: Location is the Referer "when it is of the same host, else the manager's own path"."""
     farm_of(httpd)
     httpd.conf.add('<Location "/some/where">', "SetHandler farm-manager", "Require local", "</Location>")
@@ -93,13 +133,16 @@ def test_802_06_never_to_another_host(httpd):
                     f"http://{own}@evil.example/", f"http://evil.example/?http://{own}/", f"http://evil.example\\@{own}/",
                     f"http://evil.example/http://{own}/", "//evil.example/", "javascript:alert(1)", "data:text/html,x",
                     "http://", "http:evil.example", f"{own}/x", "", "\\\\evil.example\\", f"http://{own}evil.example/",
-                    f"ftp://{own}/", "http:///evil.example/"):
+                    "http:///evil.example/", f"http://{own}//evil.example/", f"http://{own}/\\evil.example/"):
         for path in (PATH, "/some/where"):
             response = form(httpd, f"{A}&admin=off&nonce={nonce(httpd, path=path)}", [("Referer", referer)], path=path)
-            check_led_to(httpd, response, path)
+            if referer.startswith(f"http://{own}/"):
+                check_led_here(httpd, response)
+            else:
+                check_led_to(httpd, response, path)
 
 
-def test_802_07_nonce_lasts(httpd):
+def test_802_08_nonce_lasts(httpd):
     """Contract: the nonce stays the same over graceful restarts, so that a page that is open goes on working."""
     farm_of(httpd)
     httpd.start()
@@ -111,7 +154,7 @@ def test_802_07_nonce_lasts(httpd):
     assert httpd.rows()["a"]["admin"] == "off"
 
 
-def test_802_08_nonce_is_new_after_a_stop(httpd):
+def test_802_09_nonce_is_new_after_a_stop(httpd):
     """Contract: the nonce differs after a full stop and start: what an old page sends is refused then."""
     farm_of(httpd)
     httpd.start()
@@ -126,7 +169,7 @@ def test_802_08_nonce_is_new_after_a_stop(httpd):
     assert httpd.rows()["a"]["admin"] == "on"
 
 
-def test_802_09_two_servers(httpd):
+def test_802_10_two_servers(httpd):
     """Contract: a nonce is of one server: another's is refused."""
     from farmhttpd.env import Httpd
     farm_of(httpd)

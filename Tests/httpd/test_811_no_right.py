@@ -138,4 +138,3 @@ def test_811_08_without_any_farm(httpd):
     httpd.conf.handler("farm-manager")
     httpd.start()
     refused(ask(httpd, OFF), 404)
-    assert nonce(httpd)

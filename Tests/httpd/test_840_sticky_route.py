@@ -98,7 +98,7 @@ def test_840_05_last_dot(httpd):
     for value in ("x.y.z.b", "..b", ".b", "127.0.0.1.b", "c.b", "x..b"):
         tied_to(httpd, "b", cookie=f"ROUTE={value}")
         tied_to(httpd, "b", f"/app/x?ROUTE={value}")
-    for value in ("b", "", ".", "b.", "x.b.", "x.nosuch", "x.B", "x.bb", "x. b", "x.b\t.", "x.-", "b.x"):
+    for value in ("b", "", ".", "b.", "x.b.", "x.nosuch", "x.B", "x.bb", "x. b", "x.-", "b.x"):
         not_tied(httpd, cookie=f"ROUTE={value}")
 
 

@@ -16,7 +16,7 @@ LINE = re.compile(r"ok (?P<farm>[A-Za-z0-9_-]+) (?P<member>[A-Za-z0-9_.:-]+) adm
                   r"weight=(?P<weight>[1-9]\d*)\n")
 FARM_LINE = re.compile(r"ok (?P<farm>[A-Za-z0-9_-]+) admin=(?P<admin>on|drain|off) "
                        r"condition=(?P<condition>ok|full|offline|down)\n")
-ERROR = re.compile(r"error: (?P<what>[^;\n]+); (?P<remedy>[^\n]+)\n")
+ERROR = re.compile(r"error: (\S+ [^\n]+)\n")
 NONCE = re.compile(r'<input type="hidden" name="nonce" value="([0-9a-f]+)"', re.IGNORECASE)
 
 # What the log says of a change: of a member's admin, of a farm's, of a weight, of health; and of an `until` that has passed.
@@ -87,15 +87,15 @@ def change(httpd, text, **arguments):
 
 
 def refused(response, *statuses):
-    """What the one line of a refusal says: (what was wrong, what to write instead)."""
+    """What the one line of a refusal says."""
     text = response.body.decode("latin-1")
     assert response.status in statuses, (response.status, text)
     match = ERROR.fullmatch(text)
-    assert match, f"not one line `error: WHAT; what to write instead`: {text!r}"
+    assert match, f"not one line `error: …`: {text!r}"
     assert (response.get("Content-Type") or "").startswith("text/plain"), response.headers
     assert not re.search(r"[^\x20-\x7e\n]", text), f"not printable: {text!r}"
     assert len(text) < 1000, len(text)
-    return match["what"], match["remedy"]
+    return match[1]
 
 
 def nonce(httpd, **arguments):
@@ -119,6 +119,12 @@ def settings(httpd):
     """All that farm-manager may change, of every farm and member."""
     return {(farm["name"], member and member["name"]): {key: (member or farm).get(key) for key in SETTINGS}
             for farm in httpd.status()["farms"] for member in [None, *farm["members"]]}
+
+
+def kept(httpd):
+    """What a state file keeps of the settings: since when something is as configured, it need not."""
+    return {name: {**row, "admin_since": row["admin_since"] if row["admin_by"] else None}
+            for name, row in settings(httpd).items()}
 
 
 def moment(text):
