@@ -95,6 +95,7 @@ def test_800_05_the_farm_itself(httpd, state):
     administratively off or draining"; its members' own admin is untouched."""
     made = farm_of(httpd, options=["", "admin=drain"])
     httpd.farm(httpd.member("z"), name="other")
+    httpd.conf.handler("farm-balance")
     httpd.log.expect(NOBODY)
     httpd.start()
     before = settings(httpd)
@@ -105,6 +106,8 @@ def test_800_05_the_farm_itself(httpd, state):
     assert sum(statuses, []) == [503] * 200
     assert [member.count for member in made] == counts
     assert httpd.get("/other/x").status == 200
+    asked = httpd.get("/farm-balance?farm=app")
+    assert (asked.status, asked.body.strip()) == (503, b"offline")
     farm = httpd.farm_status()
     assert (*note(farm), farm["condition"], farm["available"]) == (state, "ann", "move", "offline", 0)
     assert moment(farm["admin_since"]) <= now() and farm["admin_until"] is None

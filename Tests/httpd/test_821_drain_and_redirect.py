@@ -1,11 +1,13 @@
 """A draining member serves those who name it and nobody else; one that is not available has another stand in for it."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from farmhttpd import client
+from farmhttpd import client, members, wait
 from farmhttpd.manager import NOBODY, change, farm_of, who_serves
+from farmhttpd.members import answer
 
 A = "farm=app&member=a"
 
@@ -174,3 +176,45 @@ def test_821_11_redirect_over_restarts(httpd):
     httpd.conf.farm("app", c, (a, ""), b, "FarmSticky route ROUTE", "FarmAlgorithm roundrobin")
     httpd.restart()
     assert {tied(httpd, "a").member for _ in range(12)} == {"b", "c"}
+
+
+def test_821_12_farm_that_drains(httpd):
+    """Contract: `drain`: "only requests already tied to it": a draining farm serves those who name one of its members, and
+    nobody else; one that is off serves nobody."""
+    made = sticky_farm(httpd)
+    httpd.log.expect(NOBODY)
+    httpd.start()
+    change(httpd, "farm=app&admin=drain")
+    for name in "abc":
+        serves(httpd, name, name)
+    assert httpd.get("/app/x").status == tied(httpd, "nosuch").status == 503
+    change(httpd, f"{A}&health=down")
+    assert tied(httpd, "a").status == 503
+    change(httpd, f"{A}&health=up"), change(httpd, "farm=app&admin=off")
+    counts = [member.count for member in made]
+    for name in "abc":
+        assert tied(httpd, name).status == 503
+    assert [member.count for member in made] == counts
+
+
+def test_821_13_draining_member_recovers(httpd):
+    """Contract: health "set by failures seen while proxying (recovers by trial)": a draining member that failed once is
+    tried by a request that names it, since nobody else may, and serves those who name it again."""
+    a, *_ = sticky_farm(httpd, lines=["FarmSet fall=1 retry=50ms"])
+    httpd.log.expect_broken()
+    httpd.start()
+    change(httpd, f"{A}&admin=drain")
+    serves(httpd, "a", "a")
+    a.hang_up()
+    a.always(members.close_on_accept)
+    wait.until(lambda: tied(httpd, "a").member in "bc" and httpd.rows()["a"]["health"] == "down", "a to be down")
+    a.always(answer())
+    count = a.count
+    for _ in range(10):
+        assert httpd.get("/app/x").member in "bc"
+        threading.Event().wait(0.01)
+    assert a.count == count, "tried by a request that is not tied to it"
+    wait.until(lambda: tied(httpd, "a").member == "a", "the trial", 5)
+    row = httpd.rows()["a"]
+    assert (row["admin"], row["health"]) == ("drain", "up")
+    serves(httpd, "a", "a")

@@ -159,8 +159,8 @@ def test_830_06_until_passed_meanwhile(httpd):
     not come holds, and comes."""
     managed(httpd)
     httpd.start()
-    change(httpd, "farm=app&member=b&admin=drain&until=5s"), change(httpd, "farm=app&member=c&admin=off&until=2h")
-    change(httpd, f"{A}&admin=off&by=ann&until=2s"), change(httpd, "farm=app&admin=off&until=2s")
+    change(httpd, "farm=app&member=b&admin=drain&until=4s"), change(httpd, "farm=app&member=c&admin=off&until=2h")
+    change(httpd, f"{A}&admin=off&by=ann&until=1s"), change(httpd, "farm=app&admin=off&until=1s")
     rows, farm_until = httpd.rows(), httpd.farm_status()["admin_until"]
     assert httpd.stop() == 0
     latest = max(moment(text) for text in (rows["a"]["admin_until"], farm_until))
@@ -170,9 +170,7 @@ def test_830_06_until_passed_meanwhile(httpd):
     assert (seen["a"]["admin"], seen["a"]["admin_until"], seen["a"]["available"]) == ("on", None, True)
     assert (farm["admin"], farm["admin_until"]) == ("on", None)
     assert {key: seen["c"][key] for key in NOTE} == {key: rows["c"][key] for key in NOTE}
-    until = moment(rows["b"]["admin_until"])
-    wait.until(lambda: has_passed(until), "the other until to pass")
-    assert [row["admin"] for row in httpd.rows().values()] == ["on", "on", "off"]
+    wait.until(lambda: [row["admin"] for row in httpd.rows().values()] == ["on", "on", "off"], "the other until to pass")
     assert who_serves(httpd, 24) == {"a", "b"}
     wait.until(lambda: any("member b" in line for line in httpd.log.lines(PASSED)), "the log to tell of it")
 
@@ -190,9 +188,8 @@ def test_830_07_written_soon_and_survives_a_murder(httpd):
     kill_all(httpd)
     httpd.start()
     assert kept(httpd) == before and httpd.rows()["c"]["metrics"] == {"cpu": 0.5}
-    httpd.graceful()
-    assert kept(httpd) == before
     change(httpd, f"{A}&admin=drain&by=bob&reason=second")
+    httpd.graceful()
     wait.until(lambda: b"second" in path.read_bytes(), "the next change to be written", 20)
     check_file(path)
     assert path.stat().st_ino != inode, "written in place"
