@@ -19,13 +19,13 @@ GARBAGE = ["ROUTE=" + "x" * 7000, "ROUTE=" + "." * 7000, "ROUTE=x." + "a" * 7000
            "ROUTE=x.-1", "ROUTE=x.4294967296"]
 
 
-@pytest.mark.parametrize("cookie", GARBAGE, ids=range(len(GARBAGE)))
-def test_841_01_garbage(httpd, cookie):
+def test_841_01_garbage(httpd):
     """Contract: "a value without a dot, or an unknown route: balanced as if it were not there"."""
     sticky(httpd)
     httpd.start()
-    not_tied(httpd, cookie=cookie)
-    tied_to(httpd, "c", cookie="ROUTE=x.c")
+    for cookie in GARBAGE:
+        not_tied(httpd, cookie=cookie)
+        tied_to(httpd, "c", cookie="ROUTE=x.c")
 
 
 def test_841_02_by_chance(httpd):
