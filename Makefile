@@ -57,7 +57,7 @@ $(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h)
 
 $(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols
 	gcc -shared -o $@ $(OBJECTS) $(ARCHIVE) -Wl,--version-script=CShim/exports.map -Wl,-z,nodelete -Wl,-z,now \
-	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lm
+	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
 	@scripts/check-symbols $@ || { rm -f $@; exit 1; }
 
 swift-test: swift packages

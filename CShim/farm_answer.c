@@ -88,6 +88,9 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
     }
     ctx->answer = FARM_ANSWER_PASSED;
     farm_reverse_map(ctx);
+    if (ctx->farm->sets_cookie) {
+        farm_answer_set_cookie(ctx);
+    }
     return ap_pass_brigade(f->next, bb);
 }
 

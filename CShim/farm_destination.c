@@ -57,6 +57,17 @@ static int send_redirect(farm_ctx *ctx, const farm_fallback *fallback)
     return fallback->status;
 }
 
+/* What a request of the farm that now serves it wants, by key and session. */
+static void ask_of_farm(farm_ctx *ctx, const char *cookies)
+{
+    if (ctx->farm->key_expression) {
+        farm_request_key(ctx->r, ctx->farm, &ctx->request);
+    }
+    if (ctx->farm->sticky_cookie && !(ctx->request.flags & FARM_REQUEST_NAMED)) {
+        farm_request_tie(ctx->r, cookies, &ctx->request);
+    }
+}
+
 /* Another farm, or a server, takes the request over. OK, or the status for the client. */
 static int forward(farm_ctx *ctx, const farm_fallback *fallback)
 {
@@ -86,7 +97,7 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->farm = farm_current->farm_at[fallback->farm];
     ctx->request.farm = fallback->farm;
     ctx->farm_url = apr_pstrcat(ctx->r->pool, fallback->base, ctx->path, NULL);
-    farm_destination_ask(ctx);
+    ask_of_farm(ctx, farm_request_cookies(ctx->r));
     return OK;
 }
 
@@ -113,12 +124,13 @@ static int fall_back(farm_ctx *ctx, apr_uint32_t condition, int last_failure)
 
 void farm_destination_ask(farm_ctx *ctx)
 {
-    if (ctx->farm->key_expression) {
-        farm_request_key(ctx->r, ctx->farm, &ctx->request);
+    const char *cookies = farm_request_cookies(ctx->r);
+
+    if (cookies) {
+        farm_request_instruct(ctx, cookies);
+        farm_request_hide(ctx, cookies);
     }
-    if (ctx->farm->sticky_cookie) {
-        farm_request_tie(ctx->r, &ctx->request);
-    }
+    ask_of_farm(ctx, cookies);
 }
 
 int farm_destination_find(farm_ctx *ctx, int last_failure)
@@ -126,7 +138,7 @@ int farm_destination_find(farm_ctx *ctx, int last_failure)
     int rc, looks = 0;
 
     while (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
-        apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
+        apr_uint32_t condition = farm_on_condition(farm_current->engine, &ctx->request);
 
         /* A place that has become free meanwhile; and when it is gone again, the farm is full. */
         if (condition == 0 && ctx->request.attempts == 0) {
@@ -146,7 +158,7 @@ int farm_destination_find(farm_ctx *ctx, int last_failure)
 
 int farm_destination_give_up(farm_ctx *ctx, int last_failure)
 {
-    apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
+    apr_uint32_t condition = farm_on_condition(farm_current->engine, &ctx->request);
     int rc = fall_back(ctx, condition, last_failure);
 
     return rc != OK || ctx->member_is_server ? rc : farm_destination_find(ctx, last_failure);

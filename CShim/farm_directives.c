@@ -15,6 +15,7 @@ void *farm_create_server_config(apr_pool_t *p, server_rec *s)
     (void)s;
     conf->farms = apr_array_make(p, 4, sizeof(farm_farm *));
     conf->locks = FARM_LOCKS_ROW;
+    conf->cookie = "farm";
     return conf;
 }
 
@@ -117,6 +118,7 @@ static const char *farm_section(cmd_parms *cmd, void *dummy, const char *arg)
     farm->retry_safe = 1;
     farm->fall = 1;
     farm->retry = apr_time_from_sec(10);
+    farm->sticky_ttl = apr_time_from_sec(3600);
     APR_ARRAY_PUSH(conf->farms, farm_farm *) = farm;
 
     conf->open = farm;
@@ -214,8 +216,16 @@ static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
         return farm_word(value, "off", "on", &farm->eject) ? NULL : apr_psprintf(p,
             "FarmSet eject= takes on or off, not '%s'", value);
     }
+    if (!strcasecmp(key, "stickyttl")) {
+        return farm_interval(value, apr_time_from_sec(10), apr_time_from_sec(10 * 365 * 86400), &farm->sticky_ttl) ? NULL :
+            apr_psprintf(p, "FarmSet stickyttl= takes a time from 10s on, as in stickyttl=1h, not '%s'", value);
+    }
+    if (!strcasecmp(key, "passcookie")) {
+        return farm_word(value, "off", "on", &farm->passes_cookie) ? NULL : apr_psprintf(p,
+            "FarmSet passcookie= takes on or off, not '%s'", value);
+    }
     return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, failonstatus, "
-                        "failontimeout, slowstart, panic and eject", key);
+                        "failontimeout, slowstart, panic, eject, stickyttl and passcookie", key);
 }
 
 static const char *farm_locks(cmd_parms *cmd, void *dummy, const char *word)
@@ -287,10 +297,12 @@ const command_rec farm_directives[] = {
     AP_INIT_TAKE2("FarmForward", farm_forward_line, NULL, RSRC_CONF,
                   "offline, down, full or any, URL: the farm or server that serves requests then"),
     AP_INIT_TAKE12("FarmSticky", farm_sticky_line, NULL, RSRC_CONF,
-                   "off, or route NAME[|PARAM]: clients stay with the member that served them"),
+                   "off, cookie [NAME], or route NAME[|PARAM]: clients stay with the member that served them"),
     AP_INIT_ITERATE("FarmSet", farm_set_one, NULL, RSRC_CONF, "key=value ...: how the farm treats failures"),
     AP_INIT_TAKE1("FarmLocks", farm_locks, NULL, RSRC_CONF, "engine, farm or row: how fine the locks are"),
     AP_INIT_ITERATE("FarmTable", farm_table_one, NULL, RSRC_CONF, "members=N farms=N metrics=N: capacity of the tables"),
+    AP_INIT_TAKE1("FarmSecretFile", farm_secret_file_line, NULL, RSRC_CONF, "the file with the keys of instruction cookies"),
+    AP_INIT_TAKE1("FarmCookie", farm_cookie_line, NULL, RSRC_CONF, "the name of the instruction cookie; default farm"),
     AP_INIT_TAKE1("FarmStateFile", farm_state_file_line, NULL, RSRC_CONF,
                   "the file in which what is set at run time survives a full stop"),
     { .name = NULL }
@@ -347,6 +359,12 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     for (i = 0; i < conf->farms->nelts; i++) {
         farm_farm *farm = APR_ARRAY_IDX(conf->farms, i, farm_farm *);
         members += farm->members->nelts;
+        if (farm->sets_cookie && !conf->secrets) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00024: %s:%d: <Farm %s> has FarmSticky cookie, "
+                         "which needs a key; write FarmSecretFile with the path of a file of NAME:KEY lines", farm->file,
+                         farm->line, farm->name);
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
         if (check_redirects(s, farm) != OK) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }

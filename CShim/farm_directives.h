@@ -18,6 +18,11 @@ int farm_fallbacks_check(server_rec *s, apr_pool_t *pconf, farm_conf *conf);
 
 /* farm_sticky.c */
 const char *farm_sticky_line(cmd_parms *cmd, void *dummy, const char *word, const char *names);
+const char *farm_cookie_line(cmd_parms *cmd, void *dummy, const char *name);
+const char *farm_check_cookie_name(apr_pool_t *p, const char *directive, const char *name);
+
+/* farm_secret.c */
+const char *farm_secret_file_line(cmd_parms *cmd, void *dummy, const char *path);
 
 /* farm_state_file.c */
 const char *farm_state_file_line(cmd_parms *cmd, void *dummy, const char *path);

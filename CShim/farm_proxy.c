@@ -196,7 +196,7 @@ static int is_open(const farm_ctx *ctx, int rc)
 static int farm_decides(const farm_ctx *ctx, int rc)
 {
     return is_open(ctx, rc) && ctx->request.flags & FARM_REQUEST_USED_UP
-        && farm_on_condition(farm_current->engine, ctx->request.farm) != 0;
+        && farm_on_condition(farm_current->engine, &ctx->request) != 0;
 }
 
 /* Ends the request as its last attempt has ended. */

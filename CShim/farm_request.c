@@ -12,6 +12,7 @@ farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, 
     ctx->farm_url = r->filename + 6;
     ctx->client_args = r->args;
     ctx->request.farm = number;
+    ctx->request.addressed = number;
     ctx->request.member = FARM_NONE;
     ctx->mapped = r->filename;
     ctx->path = path;
@@ -142,6 +143,10 @@ void farm_environment(farm_ctx *ctx)
     }
     else if (ctx->request.attempts > 1) {
         apr_table_setn(r->subprocess_env, "FARM_REASON", "failover");
+    }
+    else if (ctx->request.flags & FARM_REQUEST_INSTRUCTED
+             && (ctx->request.flags & FARM_REQUEST_TIED || !(ctx->request.flags & FARM_REQUEST_NAMED))) {
+        apr_table_setn(r->subprocess_env, "FARM_REASON", "instruction");
     }
     else if (ctx->request.flags & FARM_REQUEST_TIED) {
         apr_table_setn(r->subprocess_env, "FARM_REASON", "sticky");

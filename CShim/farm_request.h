@@ -79,6 +79,17 @@ void farm_snapshot_restore(farm_ctx *ctx);
 void farm_environment(farm_ctx *ctx);
 void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
+/* farm_instruction.c: instruction cookies */
+
+/* The cookies of a request, joined; NULL: none. */
+const char *farm_request_cookies(request_rec *r);
+/* Follows the instruction that holds for the request; its farm may be another one then. */
+void farm_request_instruct(farm_ctx *ctx, const char *cookies);
+/* Takes them out of what members see. */
+void farm_request_hide(farm_ctx *ctx, const char *cookies);
+/* Sets the module's own on the answer, where it is due. */
+void farm_answer_set_cookie(farm_ctx *ctx);
+
 /* farm_body.c: keeps what was read of a request's body, so that it can be read again */
 void farm_body_register(void);
 /* Whether the body of a request is small enough to be kept, as far as its header says. */

@@ -94,12 +94,17 @@ typedef struct farm_farm {
     apr_uint64_t fail_on_status[10];
     apr_interval_time_t slowstart;
     int panic, eject;
-    const char *sticky_cookie, *sticky_parameter;   /* NULL: off */
+    const char *sticky_cookie, *sticky_parameter;   /* of FarmSticky route; NULL: off */
+    int sets_cookie;                    /* FarmSticky cookie */
+    const char *own_cookie;             /* its name; NULL: FarmCookie's */
+    apr_interval_time_t sticky_ttl;
+    int passes_cookie;
     farm_fallback *fallbacks[FARM_ANY_CONDITION + 1];   /* by condition */
     apr_hash_t *origins;                /* "scheme://host:port" -> apr_array_header_t of farm_member * */
     apr_hash_t *hosts;                  /* host -> farm_member * */
 } farm_farm;
 
+typedef struct farm_secret farm_secret; /* farm_secret.c */
 typedef struct farm_sites farm_sites;   /* farm_proxy_workers.c */
 
 /* One per virtual host. That of the main server is the configuration, since farms are visible in every virtual host;
@@ -112,6 +117,8 @@ typedef struct farm_conf {
     const char *table_file;
     int table_line;
     const char *state_file;             /* NULL: none */
+    const char *cookie;                 /* FarmCookie */
+    apr_array_header_t *secrets;        /* of farm_secret; NULL: none */
     apr_array_header_t *servers;        /* of farm_member *: what FarmForward names beside farms */
     /* when the configuration is complete */
     farm_config config;
@@ -184,6 +191,6 @@ apr_status_t farm_callers_child(apr_pool_t *pchild);
 /* farm_request.c: the key of a request whose farm's algorithm wants one */
 void farm_request_key(request_rec *r, const farm_farm *farm, farm_request *request);
 /* farm_sticky.c: ties a request to the member that its session names, where its farm asks for that */
-void farm_request_tie(request_rec *r, farm_request *request);
+void farm_request_tie(request_rec *r, const char *cookies, farm_request *request);
 
 #endif

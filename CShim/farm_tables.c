@@ -91,6 +91,11 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
         farms[i].sticky_cookie_length = farm->sticky_cookie ? (uint32_t)strlen(farm->sticky_cookie) : 0;
         farms[i].sticky_parameter = farm->sticky_parameter;
         farms[i].sticky_parameter_length = farm->sticky_cookie ? (uint32_t)strlen(farm->sticky_parameter) : 0;
+        farms[i].instruction_cookie = farm->own_cookie ? farm->own_cookie : conf->cookie;
+        farms[i].instruction_cookie_length = (uint32_t)strlen(farms[i].instruction_cookie);
+        farms[i].sets_cookie = (uint32_t)farm->sets_cookie;
+        farms[i].sticky_seconds = (uint32_t)apr_time_sec(farm->sticky_ttl);
+        farms[i].passes_cookie = (uint32_t)farm->passes_cookie;
         for (j = 0; j < farm->members->nelts; j++, next++) {
             farm_member *member = conf->member_at[next] = APR_ARRAY_IDX(farm->members, j, farm_member *);
             members[next].name = member->name;
@@ -130,6 +135,8 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
         limit = 256;
     }
     conf->config.slot_capacity = (uint32_t)limit * 2 + 8;
+    conf->config.cookie = conf->cookie;
+    conf->config.cookie_length = (uint32_t)strlen(conf->cookie);
     conf->config.version = FARM_VERSION;
     conf->config.built = FARM_BUILT;
     conf->config.mpm = ap_show_mpm();

@@ -284,11 +284,13 @@ double farm_host_double(const char *text, uint32_t length);
 uint32_t farm_host_number(double value, char *into);
 /* Microseconds since 1970 as RFC 3339 in UTC with seconds; returns the length, at most 32. */
 uint32_t farm_host_time(uint64_t wall_clock, char *into);
-/* The MAC (HMAC-SHA256, 32 bytes) of a text with a key of FarmSecretFile, by its name; NULL: the first key. 0 when there is no
+/* The MAC (HMAC-SHA256, 32 bytes) of a text with a key of FarmSecretFile, by its name. 0 when there is no
  * such key. Any thread. */
 int farm_host_mac(const char *key, uint32_t key_length, const char *text, uint32_t length, unsigned char *into);
 /* Whether two MACs are the same; takes the same time wherever they differ. */
 int farm_host_mac_is(const unsigned char *one, const unsigned char *other);
+/* Whether two texts are the same IP address, however they are written. */
+int farm_host_same_address(const char *one, uint32_t one_length, const char *other, uint32_t other_length);
 /* The name of the first key, or NULL. NUL-terminated (config). */
 const char *farm_host_signing_key(void);
 /* Whether a process of that id lives. */

@@ -167,6 +167,19 @@ typedef struct farm_metric_row {
     uint8_t  reserved[16];
 } farm_metric_row;
 
+/* Clients that are tied to a member by instructions, counted by what they are: eight sketches of HyperLogLog, each for
+ * instructions that die within one span of time. Any process writes and reads any word at any time. */
+#define FARM_TIED_SPANS 8u
+#define FARM_TIED_REGISTERS 4096u
+typedef struct farm_tied_row {
+    uint64_t until;             /* Unix time in seconds at which the last one dies */
+    uint32_t width;             /* of a span, in seconds; written by the parent */
+    uint32_t reserved;
+    uint64_t ends[FARM_TIED_SPANS];     /* number of the span that each sketch is for, and 1; 0: none */
+    uint8_t  padding[48];
+    uint8_t  registers[FARM_TIED_SPANS * FARM_TIED_REGISTERS];
+} farm_tied_row;
+
 /* One live child of httpd, of any generation. */
 typedef struct farm_slot_row {
     uint32_t pid;               /* 0: free */
@@ -187,6 +200,7 @@ _Static_assert(offsetof(farm_member_row, updated_us) == 15 * FARM_LINE, "reports
 _Static_assert(offsetof(farm_member_row, note) == 16 * FARM_LINE, "the note begins a line");
 _Static_assert(sizeof(farm_member_row) == 21 * FARM_LINE, "member row is twenty-one lines");
 _Static_assert(sizeof(farm_metric_row) == FARM_LINE, "metric row is one line");
+_Static_assert(sizeof(farm_tied_row) == 2 * FARM_LINE + FARM_TIED_SPANS * FARM_TIED_REGISTERS, "registers begin a line");
 _Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
 
 /* Arrays, which Swift would see as tuples. */
@@ -194,6 +208,8 @@ static inline uint64_t *farm_block_cookies(farm_block_header *header) { return h
 static inline char *farm_row_name(farm_farm_row *row) { return row->name; }
 static inline char *farm_member_row_name(farm_member_row *row) { return row->name; }
 static inline uint64_t *farm_member_row_buckets(farm_member_row *row) { return row->latency_buckets; }
+static inline uint64_t *farm_tied_row_ends(farm_tied_row *row) { return row->ends; }
+static inline uint8_t *farm_tied_row_registers(farm_tied_row *row) { return row->registers; }
 static inline char *farm_note_by(farm_admin_note *note) { return note->by; }
 static inline char *farm_note_reason(farm_admin_note *note) { return note->reason; }
 static inline farm_admin_note *farm_row_note(farm_farm_row *row) { return &row->note; }
@@ -207,6 +223,8 @@ static inline char *farm_metric_row_name(farm_metric_row *row) { return row->nam
 /* Atomics. `get` and `add` are relaxed: each word stands alone. `read` acquires and `publish` releases: what was
  * written before a publish is seen by whoever reads the published value. */
 static inline uint32_t farm_get32(const uint32_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
+static inline uint8_t farm_get8(const uint8_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
+static inline void farm_set8(uint8_t *at, uint8_t v) { __atomic_store_n(at, v, __ATOMIC_RELAXED); }
 static inline uint64_t farm_get64(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
 static inline void farm_set32(uint32_t *at, uint32_t v) { __atomic_store_n(at, v, __ATOMIC_RELAXED); }
 static inline void farm_set64(uint64_t *at, uint64_t v) { __atomic_store_n(at, v, __ATOMIC_RELAXED); }

@@ -163,6 +163,29 @@ private func grow(
     )
 }
 
+@c public func farm_on_instruct(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
+    _ cookiesLength: UInt32, _ client: UnsafePointer<CChar>?, _ clientLength: UInt32
+) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.instruct(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
+}
+
+@c public func farm_on_hide(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?, _ length: UInt32,
+    _ into: UnsafeMutablePointer<CChar>?
+) -> UInt32 {
+    guard let engine = theEngine(engine), let request, into != nil else { return FARM_NONE }
+    return engine.hide(request, bytes(cookies, length), into: mutableBytes(into, length)).map { UInt32($0) } ?? FARM_NONE
+}
+
+@c public func farm_on_set_cookie(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ into: UnsafeMutablePointer<CChar>?
+) -> UInt32 {
+    guard let engine = theEngine(engine), let request, into != nil else { return 0 }
+    return UInt32(engine.setCookie(request, into: mutableBytes(into, UInt32(FARM_SET_COOKIE_MOST))))
+}
+
 @c public func farm_on_redirected(_ engine: OpaquePointer?, _ farm: UInt32) {
     theEngine(engine)?.pointee.countRedirected(Int(farm))
 }
@@ -179,9 +202,9 @@ private func grow(
     return engine.choose(request, now: now) ? 1 : 0
 }
 
-@c public func farm_on_condition(_ engine: OpaquePointer?, _ farm: UInt32) -> UInt32 {
-    guard let engine = theEngine(engine), Int(farm) < engine.pointee.farms.count else { return Condition.down.rawValue }
-    return engine.pointee.condition(Int(farm)).rawValue
+@c public func farm_on_condition(_ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?) -> UInt32 {
+    guard let engine = theEngine(engine), let request else { return Condition.down.rawValue }
+    return engine.pointee.condition(of: request.pointee).rawValue
 }
 
 @c public func farm_on_answer(

@@ -75,6 +75,22 @@ extension Engine {
         return farms[farm].condition(now: now)
     }
 
+    /// The same as it is for one request: where only one member will do, that member's.
+    public func condition(of request: farm_request) -> Condition {
+        let at = Int(request.farm)
+        guard at < farms.count else { return .down }
+        let strict = FARM_REQUEST_NAMED | FARM_REQUEST_STRICT
+        guard request.flags & strict == strict, Int(request.named) < farms[at].members.count else { return condition(at) }
+        let now = farm_host_clock()
+        _ = endStates(farm: at, now: now)
+        let row = farms[at].members[Int(request.named)].row
+        let state = row.state
+        if farms[at].admin == .off || state.admin == .off { return .offline }
+        guard state.isUp, farms[at].freshness.isIn(row, now: now) else { return .down }
+        let limit = row.pointee.max_inflight
+        return limit != 0 && InFlight.count(row) >= limit ? .full : .ok
+    }
+
     public func countRedirected(_ farm: Int) {
         if farm < farms.count { _ = farm_add64(&farms[farm].row.pointee.redirected, 1) }
     }

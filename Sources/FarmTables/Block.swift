@@ -27,6 +27,8 @@ public struct BlockLayout: Equatable {
     var nameIndexOffset: Int { namesOffset + Int(metrics) * MemoryLayout<farm_metric_row>.stride }
     var slotsOffset: Int { nameIndexOffset + nameIndexSize * MemoryLayout<UInt32>.stride }
     var ledgerOffset: Int { slotsOffset + Int(slots) * MemoryLayout<farm_slot_row>.stride }
+    /// Last: most of it is memory that is never touched.
+    var tiedOffset: Int { (ledgerOffset + Int(slots) * ledgerStride * MemoryLayout<UInt32>.stride + 63) & ~63 }
 
     /// Cells from one process's part of the ledger to the next one's: whole cache lines, so that two processes never
     /// write the same one.
@@ -42,7 +44,7 @@ public struct BlockLayout: Equatable {
         return size
     }
 
-    public var size: Int { ledgerOffset + Int(slots) * ledgerStride * MemoryLayout<UInt32>.stride }
+    public var size: Int { tiedOffset + Int(members) * MemoryLayout<farm_tied_row>.stride }
 }
 
 /// A piece of shared memory with rows, and the locks over them. Anonymous memory: it is inherited by the children and
@@ -112,6 +114,11 @@ public struct Block {
 
     func slot(_ index: Int) -> UnsafeMutablePointer<farm_slot_row> {
         (base + layout.slotsOffset).assumingMemoryBound(to: farm_slot_row.self) + index
+    }
+
+    /// Who is tied to a member.
+    func tied(_ member: Int) -> UnsafeMutablePointer<farm_tied_row> {
+        (base + layout.tiedOffset).assumingMemoryBound(to: farm_tied_row.self) + member
     }
 
     /// A process's cell of the ledger for a member.

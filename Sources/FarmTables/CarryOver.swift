@@ -90,6 +90,7 @@ extension Tables {
             row.pointee.note.since_us = wallClock
             // Who joins while others serve comes to its share slowly, as one that comes back does.
             row.pointee.available_since = first.header.pointee.config_generation > 1 ? farm_host_clock() : 0
+            clients(place).forget()
             row.pointee.known_since_us = farm_host_clock()
             let values = self.values(place)
             for metric in 0..<Int(first.layout.metrics) { farm_set64(values + metric, 0) }

@@ -15,7 +15,8 @@ public struct Engine {
     let memberPlaces: UnsafeMutableBufferPointer<Tables.Place>
     let index: FarmIndex
     let loads: UnsafeMutableBufferPointer<LoadMeasure>
-    let routes: UnsafeMutableBufferPointer<RouteIndex>
+    let routes: UnsafeMutableBufferPointer<MemberIndex>
+    let names: UnsafeMutableBufferPointer<MemberIndex>
     private let randomState: UnsafeMutablePointer<UInt64>
     /// The ledger of a process that serves no requests: the parent, or a child without a slot.
     private let nowhere: UnsafeMutablePointer<UInt32>
@@ -67,7 +68,17 @@ public struct Engine {
             }
         }
         routes = .allocate(capacity: binding.farms.count)
-        for at in 0..<binding.farms.count { routes.initializeElement(at: at, to: RouteIndex(config, farm: at)) }
+        names = .allocate(capacity: binding.farms.count)
+        for at in 0..<binding.farms.count {
+            let farm = config.farms[at]
+            routes.initializeElement(
+                at: at, to: MemberIndex(config, farm: at, by: .route, isUsed: farm.sticky_cookie != nil))
+            names.initializeElement(at: at, to: MemberIndex(config, farm: at, by: .name))
+            for local in 0..<Int(farm.member_count) {
+                tables.clients(binding.members[Int(farm.first_member) + local]).prepare(
+                    lifetime: UInt64(farm.sticky_seconds))
+            }
+        }
         loads = .allocate(capacity: binding.farms.count)
         for at in 0..<binding.farms.count {
             loads.initializeElement(at: at, to: LoadMeasure(config.farms[at], tables))
@@ -107,6 +118,8 @@ public struct Engine {
         loads.deallocate()
         for route in routes { route.deallocate() }
         routes.deallocate()
+        for name in names { name.deallocate() }
+        names.deallocate()
         farmPlaces.deallocate()
         memberPlaces.deallocate()
         index.deallocate()
@@ -155,16 +168,7 @@ public struct Engine {
     }
 
     /// A member of a farm by its name, farm-local; nil when there is none.
-    func findMember(_ name: UnsafeBufferPointer<UInt8>, farm: Int) -> Int? {
-        let first = Int(firstMember(UInt32(farm)))
-        for local in 0..<farms[farm].members.count {
-            let member = config.members[first + local]
-            guard Int(member.name_length) == name.count else { continue }
-            let known = UnsafeRawPointer(member.name!).assumingMemoryBound(to: UInt8.self)
-            if (0..<name.count).allSatisfy({ known[$0] == name[$0] }) { return local }
-        }
-        return nil
-    }
+    func findMember(_ name: UnsafeBufferPointer<UInt8>, farm: Int) -> Int? { names[farm].find(name).map { Int($0) } }
 
     /// Writes a member's row under its lock.
     func write<Result>(farm: UInt32, local: Int, _ body: (MemberRow) -> Result) -> Result? {

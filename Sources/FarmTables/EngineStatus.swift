@@ -18,15 +18,11 @@ extension Engine {
             json.array { json in
                 for at in 0..<farms.count { writeFarm(&json, at) }
             }
-            // No instruction is read in this version: nothing of any kind has been seen.
             json.key("cookies")
             json.object { json in
-                for name: StaticString in [
-                    "accepted", "bad_mac", "expired", "malformed", "unknown_key",
-                    "unknown_target", "other_client",
-                ] {
-                    json.key(name)
-                    json.number(UInt64(0))
+                for result in InstructionResult.allCases {
+                    json.key(result.name)
+                    json.number(farm_get64(farm_block_cookies(tables.first.header) + Int(result.rawValue)))
                 }
             }
         }
@@ -114,6 +110,7 @@ extension Engine {
             writeLatency(&json, row)
             json.key("metrics")
             json.object { json in writeMetrics(&json, values(farm: farm, local: local)) }
+            writeSticky(&json, clients(farm: farm, local: local))
             json.key("update_age_s")
             let updated = farm_get64(&row.pointee.updated_us)
             json.number(updated == 0 ? .nan : Double(now > updated ? (now - updated) / 1000 : 0) / 1000)
@@ -121,6 +118,18 @@ extension Engine {
             json.number(farm_get64(&row.pointee.updates))
             json.key("bad_reports")
             json.number(farm_get64(&row.pointee.bad_reports))
+        }
+    }
+
+    /// Who is tied to a member by instructions that are alive.
+    private func writeSticky(_ json: inout JSONWriter, _ clients: TiedClients) {
+        let now = farm_host_wall_clock() / 1_000_000
+        json.key("sticky")
+        json.object { json in
+            json.key("clients")
+            json.number(UInt64(clients.count(now: now).rounded()))
+            json.key("until")
+            json.time((clients.until(now: now) ?? 0) &* 1_000_000)
         }
     }
 

@@ -149,6 +149,16 @@ enum Log {
         }
     }
 
+    /// Never what stands in the cookie.
+    static func instructionIgnored(_ farm: FarmRow, _ result: InstructionResult) {
+        line(FARM_LOG_INFO, 118) { out in
+            out.text("farm ")
+            out.cString(farm_row_name(farm), limit: Names.longest)
+            out.text(": an instruction cookie is ignored: ")
+            out.text(result.name)
+        }
+    }
+
     static func noRoomForState(_ name: MetricName) {
         line(FARM_LOG_WARNING, 117) { out in
             out.text("the state file has the metric ")

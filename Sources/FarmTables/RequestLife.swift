@@ -23,7 +23,8 @@ extension UnsafeMutablePointer where Pointee == Engine {
             tried: tried, triedCount: attempts,
             trials: flags & FARM_REQUEST_MAY_TRY != 0 ? .whenDue : flags & FARM_REQUEST_ASKED != 0 ? .never : .ifNeeded,
             key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil,
-            named: flags & FARM_REQUEST_NAMED != 0 ? request.pointee.named : nil)
+            named: flags & FARM_REQUEST_NAMED != 0 ? request.pointee.named : nil,
+            isStrict: flags & FARM_REQUEST_STRICT != 0)
         request.pointee.member = FARM_NONE
         let view = farm.pointee.freshView(now: now) ?? pointee.renewedView(farmAt, now: now)
         guard let choice = farm.pointee.choose(wish, from: view, now: now, random: pointee.random) else { return false }
@@ -48,14 +49,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
         let farmAt = Int(request.pointee.farm)
         guard farmAt < pointee.farms.count else { return }
         let farm = pointee.config.farms[farmAt]
-        func bytes(_ text: UnsafePointer<CChar>?, _ length: UInt32) -> Route.Bytes {
-            Route.Bytes(
-                start: UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self), count: text == nil ? 0 : Int(length)
-            )
-        }
         let route = Route.find(
-            cookie: bytes(farm.sticky_cookie, farm.sticky_cookie_length),
-            parameter: bytes(farm.sticky_parameter, farm.sticky_parameter_length), cookies: cookies, path: path,
+            cookie: Engine.bytes(farm.sticky_cookie, farm.sticky_cookie_length),
+            parameter: Engine.bytes(farm.sticky_parameter, farm.sticky_parameter_length), cookies: cookies, path: path,
             query: query)
         guard let route, let member = pointee.routes[farmAt].find(route) else { return }
         request.pointee.named = member

@@ -83,6 +83,8 @@ public struct Tables {
 
     public func values(_ place: Place) -> UnsafeMutablePointer<UInt64> { blocks[place.block].values(place.index) }
 
+    func clients(_ place: Place) -> TiedClients { TiedClients(blocks[place.block].tied(place.index)) }
+
     /// The lock over the names of metrics, and with FarmLocks row over what the administrator wants of whole farms. With
     /// FarmLocks engine it is the one of all rows: never take both.
     var metricNamesLock: OpaquePointer { first.locks[first.locks.count - 1] }

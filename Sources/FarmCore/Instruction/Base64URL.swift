@@ -26,7 +26,7 @@ public enum Base64URL {
     }
 
     /// Hands the digits of `bytes` to `digit`, one after the other.
-    static func encode(_ bytes: Bytes, _ digit: (UInt8) -> Void) {
+    public static func encode(_ bytes: Bytes, _ digit: (UInt8) -> Void) {
         var bits: UInt32 = 0
         var held: UInt32 = 0
         for byte in bytes {

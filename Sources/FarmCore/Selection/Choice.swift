@@ -10,6 +10,8 @@ public struct Wish {
     public var key: UInt64?
     /// The member it asks for by name, farm-local; `View.noMember`: none.
     public var named: UInt32
+    /// Never another member than that, or the one that stands in for it.
+    public var isStrict: Bool
     /// Members whose part of their share is no more than this are passed by.
     var parts: UnsafePointer<Float>?
     var leastPart: Float = 0
@@ -25,13 +27,15 @@ public struct Wish {
     }
 
     public init(
-        tried: UnsafePointer<UInt32>, triedCount: Int, trials: Trials, key: UInt64? = nil, named: UInt32? = nil
+        tried: UnsafePointer<UInt32>, triedCount: Int, trials: Trials, key: UInt64? = nil, named: UInt32? = nil,
+        isStrict: Bool = false
     ) {
         self.tried = tried
         self.triedCount = triedCount
         self.trials = trials
         self.key = key
         self.named = named ?? View.noMember
+        self.isStrict = isStrict
     }
 
     @inline(__always)
@@ -84,7 +88,10 @@ extension Farm {
     private func chosen(
         _ wish: Wish, _ view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource
     ) -> Choice? {
-        if wish.named != View.noMember, let choice = serveNamed(view, wish, now: now) { return choice }
+        if wish.named != View.noMember {
+            if let choice = serveNamed(view, wish, now: now) { return choice }
+            if wish.isStrict { return nil }
+        }
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
         if view.pointee.due != View.noMember, let trial = claimTrial(view, wish, now: now) { return trial }
         let spanCount = min(Int(view.pointee.spanCount), View.tiers)

@@ -1,0 +1,101 @@
+/* farm_instruction.c - instruction cookies as they come with a request and go with an answer. What stands in them Swift
+ * reads and writes. */
+#include "farm_request.h"
+
+#include <arpa/inet.h>
+
+#include "http_ssl.h"
+
+typedef struct joined_cookies {
+    apr_pool_t *p;
+    const char *text;
+} joined_cookies;
+
+static int join(void *data, const char *name, const char *value)
+{
+    joined_cookies *cookies = data;
+
+    (void)name;
+    cookies->text = cookies->text ? apr_pstrcat(cookies->p, cookies->text, "; ", value, NULL) : value;
+    return 1;
+}
+
+const char *farm_request_cookies(request_rec *r)
+{
+    joined_cookies cookies = { r->pool, NULL };
+
+    apr_table_do(join, &cookies, r->headers_in, "Cookie", NULL);
+    return cookies.text;
+}
+
+void farm_request_instruct(farm_ctx *ctx, const char *cookies)
+{
+    const char *client = ctx->r->useragent_ip;
+
+    farm_on_instruct(farm_current->engine, &ctx->request, cookies, (uint32_t)strlen(cookies), client,
+                     (uint32_t)strlen(client));
+    ctx->farm = farm_current->farm_at[ctx->request.farm];
+}
+
+/* Members do not see what steers clients. The request's own header is put back when it is over. */
+void farm_request_hide(farm_ctx *ctx, const char *cookies)
+{
+    request_rec *r = ctx->r;
+    apr_size_t length = strlen(cookies);
+    char *left = apr_palloc(r->pool, length + 1);
+    uint32_t count = farm_on_hide(farm_current->engine, &ctx->request, cookies, (uint32_t)length, left);
+
+    if (count == FARM_NONE) {
+        return;
+    }
+    left[count] = '\0';
+    if (count) {
+        apr_table_setn(r->headers_in, "Cookie", left);
+    }
+    else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}
+
+void farm_answer_set_cookie(farm_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+    char value[FARM_SET_COOKIE_MOST];
+    uint32_t length;
+
+    if (ctx->member_is_server || r->status >= 500) {
+        return;
+    }
+    length = farm_on_set_cookie(farm_current->engine, &ctx->request, value);
+    if (length) {
+        apr_table_addn(r->headers_out, "Set-Cookie",
+                       apr_psprintf(r->pool, "%.*s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", (int)length, value,
+                                    (int)apr_time_sec(ctx->farm->sticky_ttl),
+                                    ap_ssl_conn_is_ssl(r->connection) ? "; Secure" : ""));
+    }
+}
+
+/* An IPv4 address as 16 bytes, as IPv6 has it mapped. */
+static int address_of(const char *text, uint32_t length, unsigned char *into)
+{
+    char copy[64];
+
+    if (length >= sizeof(copy)) {
+        return 0;
+    }
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    if (inet_pton(AF_INET6, copy, into) == 1) {
+        return 1;
+    }
+    memset(into, 0, 10);
+    memset(into + 10, 0xff, 2);
+    return inet_pton(AF_INET, copy, into + 12) == 1;
+}
+
+int farm_host_same_address(const char *one, uint32_t one_length, const char *other, uint32_t other_length)
+{
+    unsigned char first[16], second[16];
+
+    return address_of(one, one_length, first) && address_of(other, other_length, second) && !memcmp(first, second, 16);
+}
