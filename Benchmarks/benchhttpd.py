@@ -149,7 +149,10 @@ class Backend:
 
 
 def routing(variant, urls):
-    """The lines that send /app/ to the members. Variants: plain, a method of mod_proxy_balancer, or an algorithm of a farm."""
+    """The lines that send /app/ to the members. Variants: plain, a method of mod_proxy_balancer, or an algorithm of a farm;
+    None for no lines."""
+    if variant is None:
+        return []
     if variant == "plain":
         return [f'ProxyPass "/app/" "{urls[0]}/"', f'ProxyPassReverse "/app/" "{urls[0]}/"']
     if variant in BALANCERS:
@@ -237,8 +240,8 @@ class Httpd:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def member_rows(port):
-    """Members of all farms as farm-status shows them."""
+def farm_rows(port):
+    """Farms as farm-status shows them."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("GET", "/farm-status?format=json")
@@ -248,7 +251,12 @@ def member_rows(port):
         connection.close()
     if answer.status != 200:
         raise SystemExit(f"farm-status answered {answer.status}")
-    return [member for farm in json.loads(body)["farms"] for member in farm["members"]]
+    return json.loads(body)["farms"]
+
+
+def member_rows(port):
+    """Members of all farms as farm-status shows them."""
+    return [member for farm in farm_rows(port) for member in farm["members"]]
 
 
 def table(rows):
