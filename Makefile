@@ -14,7 +14,7 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults install packages test-packages swift clean
+.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits install packages test-packages swift clean
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
+	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
 	@echo "make install  put the module and its configuration where a2enmod finds them"
 
 demo: module
@@ -87,6 +88,10 @@ bench-updates: module
 bench-faults: module
 	@scripts/ensure-packages gcc
 	@$(PYTHON) Benchmarks/faults.py --module $(MODULE)
+
+bench-limits: module
+	@scripts/ensure-packages gcc
+	@$(PYTHON) Benchmarks/limits.py --module $(MODULE)
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module
