@@ -6,7 +6,7 @@ ARCHIVE  := .build-embedded/release/libFarmModule.a
 APXS     ?= apxs
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-TEST_PACKAGES := python3-pytest openssl curl
+TEST_PACKAGES := python3-pytest openssl curl jq
 
 SWIFT_SOURCES := $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap') Package.swift \
                  $(wildcard CShim/include/*)
