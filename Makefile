@@ -14,7 +14,7 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits install packages test-packages swift clean
+.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
 	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
+	@echo "make bench-offlining  what still reaches a member after it has been taken off: two minutes"
 	@echo "make install  put the module and its configuration where a2enmod finds them"
 
 demo: module
@@ -92,6 +93,10 @@ bench-faults: module
 bench-limits: module
 	@scripts/ensure-packages gcc
 	@$(PYTHON) Benchmarks/limits.py --module $(MODULE)
+
+bench-offlining: module
+	@scripts/ensure-packages gcc
+	@$(PYTHON) Benchmarks/offlining.py --module $(MODULE)
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module

@@ -94,13 +94,15 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 
-    def get(self, path, method="GET", form=None):
-        """(status, body). `form` is sent as the body of a POST."""
+    def get(self, path, method="GET", form=None, header=""):
+        """(status, body). `form` is sent as the body of a POST, `header` is one more header line."""
         if form is not None:
             method = "POST"
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n"
         if form is not None:
             head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n"
+        if header:
+            head += f"{header}\r\n"
         self.socket.sendall((head + "\r\n" + (form or "")).encode())
         data = self.rest
         while (end := data.find(b"\r\n\r\n")) < 0:

@@ -13,6 +13,11 @@ Failure = collections.namedtuple("Failure", "kind path took")
 Arrival = collections.namedtuple("Arrival", "method path at")
 
 
+def sent_at(path):
+    """When the client sent this request, in microseconds: benchdrive.c has written it into the path."""
+    return int(path.rsplit("-", 1)[1])
+
+
 def compiled(folder):
     """The members and the client, of this folder's C."""
     for name in ("benchprobe", "benchdrive"):

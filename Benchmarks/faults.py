@@ -15,7 +15,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from benchhttpd import DEFAULT_MODULE, Httpd, clean_up_when_ended, member_rows, table, wait_until  # noqa: E402
-from benchprobe import Drive, Probes, compiled  # noqa: E402
+from benchprobe import Drive, Probes, compiled, sent_at  # noqa: E402
 
 MEMBERS, CONNECTIONS, PAUSE_MS, SERVICE_MS = 10, 16, 1.0, 1.5
 TIMEOUT_S = 1
@@ -47,11 +47,6 @@ def in_turn(members, fault, drive, chance):
         times += 1
         time.sleep(chance.uniform(*PAUSE_BETWEEN_S))
     return times
-
-
-def sent_at(path):
-    """When the client sent this request: benchdrive.c has written it into the path."""
-    return int(path.rsplit("-", 1)[1])
 
 
 def logged(httpd):
