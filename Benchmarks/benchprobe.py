@@ -2,12 +2,14 @@
 
 import collections
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
 
 from benchhttpd import HERE, addresses, end_process, free_port
 
+LOGGED = ("FARM_ATTEMPTS", "FARM_REASON", "FARM_CONDITION", "FARM_MEMBER")     # what logged() reads, in this order
 HANG = 10.0                             # seconds after which a client gives a request up
 Failure = collections.namedtuple("Failure", "kind path took")
 Arrival = collections.namedtuple("Arrival", "method path at")
@@ -16,6 +18,16 @@ Arrival = collections.namedtuple("Arrival", "method path at")
 def sent_at(path):
     """When the client sent this request, in microseconds: benchdrive.c has written it into the path."""
     return int(path.rsplit("-", 1)[1])
+
+
+def logged(httpd):
+    """What httpd logged of each request, by its path below /app."""
+    lines = (httpd.root / "logs" / "access.log").read_text(errors="replace").splitlines()
+    found = {}
+    for line in lines:
+        if match := re.search(r'"\S+ /app(?P<path>\S+) [^"]*" \d+ \S+ (?P<words>.*)$', line):
+            found[match["path"]] = dict(zip(LOGGED, match["words"].split()))
+    return found
 
 
 def compiled(folder):

@@ -5,7 +5,6 @@ Exit status 1 when a GET failed, a POST arrived twice or was refused, or a body 
 import argparse
 import collections
 import random
-import re
 import shutil
 import sys
 import tempfile
@@ -15,12 +14,11 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from benchhttpd import DEFAULT_MODULE, Httpd, clean_up_when_ended, member_rows, table, wait_until  # noqa: E402
-from benchprobe import Drive, Probes, compiled, sent_at  # noqa: E402
+from benchprobe import LOGGED, Drive, Probes, compiled, logged, sent_at  # noqa: E402
 
 MEMBERS, CONNECTIONS, PAUSE_MS, SERVICE_MS = 10, 16, 1.0, 1.5
 TIMEOUT_S = 1
 SET = "FarmSet fall=1 retry=200ms"
-LOGGED = ("FARM_ATTEMPTS", "FARM_REASON", "FARM_CONDITION", "FARM_MEMBER")
 KINDS = ("502", "503", "504", "closed", "cut", "wrong", "hang")     # further ones are counted as other
 
 # How each fault begins and ends, and between how many and how many seconds it lasts. A stopped process is there for less
@@ -31,8 +29,13 @@ FAULTS = {
     "close": (lambda one: one.say("close"), lambda one: one.say("open"), (0.1, 0.8)),
 }
 PAUSE_BETWEEN_S = (0.1, 0.6)
-# Children enough from the start: with prefork a client would wait for its own to be made.
-PREFORK = ["StartServers 32", "ServerLimit 64", "MaxRequestWorkers 64", "MinSpareServers 8", "MaxSpareServers 64"]
+MPMS = {
+    # Threads enough in each child for all clients: event closes kept connections when every thread is busy.
+    "event": ["StartServers 2", "ServerLimit 4", "ThreadsPerChild 32", "MaxRequestWorkers 128", "MinSpareThreads 1",
+              "MaxSpareThreads 128"],
+    # Children enough from the start: a client would wait for its own to be made.
+    "prefork": ["StartServers 32", "ServerLimit 64", "MaxRequestWorkers 64", "MinSpareServers 8", "MaxSpareServers 64"],
+}
 
 
 def in_turn(members, fault, drive, chance):
@@ -47,16 +50,6 @@ def in_turn(members, fault, drive, chance):
         times += 1
         time.sleep(chance.uniform(*PAUSE_BETWEEN_S))
     return times
-
-
-def logged(httpd):
-    """What httpd logged of each request, by its path below /app."""
-    lines = (httpd.root / "logs" / "access.log").read_text(errors="replace").splitlines()
-    found = {}
-    for line in lines:
-        if match := re.search(r'"\S+ /app(?P<path>\S+) [^"]*" \d+ \S+ (?P<words>.*)$', line):
-            found[match["path"]] = dict(zip(LOGGED, match["words"].split()))
-    return found
 
 
 def all_up(httpd):
@@ -98,7 +91,7 @@ def passes(options, folder):
     for method in options.methods:
         with Probes(folder, MEMBERS, SERVICE_MS) as members:
             httpd = Httpd(options.mpm, None, [], folder / "mod_proxy_farm.so", status=True, logged=LOGGED,
-                          mpm_lines=PREFORK if options.mpm == "prefork" else None, more=[
+                          mpm_lines=MPMS[options.mpm], more=[
                 *members.lines("app", "", SET, f"FarmAlgorithm {options.algorithm}"),
                 f'ProxyPass "/app/" "http://app/" connectiontimeout=1 timeout={TIMEOUT_S}'])
             httpd.folder = folder
@@ -128,7 +121,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=60, help="of each method, for all faults together")
     parser.add_argument("--methods", nargs="+", default=["GET", "POST"])
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=list(FAULTS))
-    parser.add_argument("--mpm", choices=["event", "prefork"], default="event")
+    parser.add_argument("--mpm", choices=MPMS, default="event")
     parser.add_argument("--algorithm", default="adaptive")
     parser.add_argument("--seed", type=int, default=1, help="of how long each fault lasts")
     parser.add_argument("--log", help="where the last server's error log is to go")

@@ -15,12 +15,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from benchhttpd import DEFAULT_MODULE, Client, Httpd, clean_up_when_ended, table, wait_until  # noqa: E402
-from benchprobe import Drive, Probes, compiled, sent_at  # noqa: E402
+from benchprobe import LOGGED, Drive, Probes, compiled, logged, sent_at  # noqa: E402
 
 MEMBERS, CONNECTIONS, SERVICE_MS = 4, 16, 1.0
 ON_S, OFF_S = 0.04, 0.06                # of each trial
-MPM = ["StartServers 4", "ServerLimit 4", "ThreadsPerChild 16", "MaxRequestWorkers 64", "MinSpareThreads 1",
-       "MaxSpareThreads 64"]
+# Threads enough in each child for all connections: event closes kept connections when every thread is busy.
+MPM = ["StartServers 4", "ServerLimit 4", "ThreadsPerChild 32", "MaxRequestWorkers 128", "MinSpareThreads 1",
+       "MaxSpareThreads 128"]
 HANDLERS = [line for name in ("farm-manager", "farm-update")
             for line in (f'<Location "/{name}">', f"SetHandler {name}", "Require local", "</Location>")]
 
@@ -74,7 +75,7 @@ def trials(options, httpd, way):
 
 def run(options, folder, way):
     with Probes(folder, MEMBERS, SERVICE_MS) as members:
-        httpd = Httpd(options.mpm, None, [], folder / "mod_proxy_farm.so", MPM if options.mpm == "event" else None, more=[
+        httpd = Httpd(options.mpm, None, [], folder / "mod_proxy_farm.so", MPM if options.mpm == "event" else None, logged=LOGGED, more=[
             *members.lines("app", "", f"FarmAlgorithm {options.algorithm}"), 'ProxyPass "/app/" "http://app/"', *HANDLERS,
             *([] if options.unlogged else CHOICES)])
         drive = None
@@ -87,6 +88,7 @@ def run(options, folder, way):
                 raise SystemExit("the load ended before the trials")
             sent, right, _, failures = drive.result()
             arrivals = members[0].arrivals()
+            words = logged(httpd) if failures else {}
             chosen = None if options.unlogged else choices(httpd, members[0].address)
         finally:
             if drive:
@@ -95,6 +97,10 @@ def run(options, folder, way):
             httpd.remove()
         for member in members:
             member.log.unlink()
+    for one in failures:
+        since = min((sent_at(one.path) - answered for answered, _ in spans), key=abs) / 1000
+        print(f"{way}: {one.kind} after {one.took / 1000:.1f} ms, sent {since:+.1f} ms from the nearest answer: "
+              f"{words.get(one.path, 'not in the access log')}")
     return {"way": way, "requests": sent, "failed": len(failures), **after_answers(spans, arrivals, chosen)}
 
 
