@@ -41,7 +41,8 @@ extension Engine {
             guard farm != FARM_NONE else { return ChangeRefusal(.unknownFarm, value: change.farm) }
             let wallClock = farm_host_wall_clock()
             let word = AdminWord(
-                by: change.by ?? asker.name, reason: change.reason ?? UnsafeBufferPointer(start: nil, count: 0),
+                by: change.by ?? PlainText.beginning(of: asker.name, longest: AdminWord.longestBy),
+                reason: change.reason ?? UnsafeBufferPointer(start: nil, count: 0),
                 since: wallClock, until: change.until ?? 0)
             guard let name = change.member else { return changeFarm(Int(farm), change, word, out) }
             guard let local = findMember(name, farm: Int(farm)) else {
@@ -94,7 +95,7 @@ extension Engine {
         let row = farm.members[local].row
         if let admin = change.admin { Log.administered(farm.row, row, admin, word) }
         if let weight = change.weight { Log.weighed(farm.row, row, weight, by: word.by) }
-        Log.monitored(farm.row, row, changed)
+        Log.monitored(farm.row, row, changed, by: word.by)
         farm_host_status(out, 200)
         var writer = ByteWriter(host: out)
         writer.text("ok ")
