@@ -121,7 +121,23 @@ def test_670_04_balancer_starts_anew(httpd):
         wait_for(httpd, "up")
 
 
-def test_670_05_without_settings(httpd):
+def test_670_05_way_back_without_trials(httpd):
+    """The document: "Where all requests are POSTs, which try a member that failures put down only when none is left, it is
+    the way back"."""
+    a, b = checked_farm(httpd, "FarmSet retry=1ms")
+    httpd.log.expect_refused()
+    httpd.start()
+    a.refuse()
+    wait.until(lambda: httpd.get("/app/x", method="POST").status == 200 and httpd.rows()["a"]["health_by"] == "failures",
+               "a to go down")
+    a.start()
+    assert {httpd.get("/app/y", method="POST").member for _ in range(10)} == {"b"}
+    with recipes.running(httpd, a, b):
+        wait_for(httpd, "up")
+    assert {httpd.get("/app/z", method="POST").member for _ in range(4)} == {"a", "b"}
+
+
+def test_670_06_without_settings(httpd):
     """Without what it needs, the loop ends and says what is missing."""
     for missing in ("FARM_UPDATE", "FARM", "MEMBERS"):
         settings = {"FARM_UPDATE": "http://127.0.0.1:1/", "FARM": "app", "MEMBERS": "a=http://127.0.0.1:1/"}
@@ -130,7 +146,7 @@ def test_670_05_without_settings(httpd):
         assert status != 0 and missing in complaint, complaint
 
 
-def test_670_06_line_of_a_crontab(httpd):
+def test_670_07_line_of_a_crontab(httpd):
     """The line for cron says what the check found."""
     a, _ = checked_farm(httpd)
     httpd.start()
@@ -156,7 +172,7 @@ def managed_farm(httpd):
     return a, b
 
 
-def test_670_07_every_change(httpd):
+def test_670_08_every_change(httpd):
     """Contract: "`POST {farm-manager}` with `farm`, `member` (or none, for the farm itself), and `admin=on|drain|off` with
     `by=`, `reason=` and `until=` if wanted, `health=up|down` or `weight=N`. 200 with `ok …`", as the document writes it."""
     managed_farm(httpd)
@@ -186,7 +202,7 @@ def test_670_07_every_change(httpd):
     assert httpd.farm_status()["condition"] == "ok"
 
 
-def test_670_08_without_the_header(httpd):
+def test_670_09_without_the_header(httpd):
     """The document: "Without the header the answer is 403. With `-f` curl ends with status 22"; and nothing changes."""
     managed_farm(httpd)
     httpd.start()
@@ -199,7 +215,7 @@ def test_670_08_without_the_header(httpd):
     assert httpd.rows() == before
 
 
-def test_670_09_every_question(httpd):
+def test_670_10_every_question(httpd):
     """The lines that read the status say who is not available, and whether every farm is ok."""
     a, b = httpd.three("a", "b")
     httpd.farm((a, "admin=off"), b)
@@ -219,7 +235,7 @@ def test_670_09_every_question(httpd):
     assert json.loads(recipes.shell('curl -fsS "$FARM_STATUS"', **asked)[1])["farms"][0]["condition"] == "down"
 
 
-def test_670_10_configuration(httpd):
+def test_670_11_configuration(httpd):
     """The document's configuration is accepted as it stands."""
     for block in recipes.blocks("apache"):
         check_accepted(httpd, block)
