@@ -6,7 +6,7 @@ ARCHIVE  := .build-embedded/release/libFarmModule.a
 APXS     ?= apxs
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-TEST_PACKAGES := python3-pytest openssl curl
+TEST_PACKAGES := python3-pytest openssl curl jq
 
 SWIFT_SOURCES := $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap') Package.swift \
                  $(wildcard CShim/include/*)
@@ -14,7 +14,7 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates install packages test-packages swift clean
+.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -24,6 +24,9 @@ help:
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
+	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
+	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
+	@echo "make bench-offlining  what still reaches a member after it has been taken off: two minutes"
 	@echo "make install  put the module and its configuration where a2enmod finds them"
 
 demo: module
@@ -82,6 +85,18 @@ bench-updates: module
 	@$(PYTHON) Benchmarks/uneven.py --module $(MODULE)
 	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE) --members 4 1000 --logs member \
 	    --variants adaptive adaptive+metrics load load+metrics
+
+bench-faults: module
+	@scripts/ensure-packages gcc
+	@$(PYTHON) Benchmarks/faults.py --module $(MODULE)
+
+bench-limits: module
+	@scripts/ensure-packages gcc
+	@$(PYTHON) Benchmarks/limits.py --module $(MODULE)
+
+bench-offlining: module
+	@scripts/ensure-packages gcc
+	@$(PYTHON) Benchmarks/offlining.py --module $(MODULE)
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module

@@ -94,13 +94,15 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 
-    def get(self, path, method="GET", form=None):
-        """(status, body). `form` is sent as the body of a POST."""
+    def get(self, path, method="GET", form=None, header=""):
+        """(status, body). `form` is sent as the body of a POST, `header` is one more header line."""
         if form is not None:
             method = "POST"
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n"
         if form is not None:
             head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n"
+        if header:
+            head += f"{header}\r\n"
         self.socket.sendall((head + "\r\n" + (form or "")).encode())
         data = self.rest
         while (end := data.find(b"\r\n\r\n")) < 0:
@@ -149,7 +151,10 @@ class Backend:
 
 
 def routing(variant, urls):
-    """The lines that send /app/ to the members. Variants: plain, a method of mod_proxy_balancer, or an algorithm of a farm."""
+    """The lines that send /app/ to the members. Variants: plain, a method of mod_proxy_balancer, or an algorithm of a farm;
+    None for no lines."""
+    if variant is None:
+        return []
     if variant == "plain":
         return [f'ProxyPass "/app/" "{urls[0]}/"', f'ProxyPassReverse "/app/" "{urls[0]}/"']
     if variant in BALANCERS:
@@ -237,8 +242,8 @@ class Httpd:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def member_rows(port):
-    """Members of all farms as farm-status shows them."""
+def farm_rows(port):
+    """Farms as farm-status shows them."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("GET", "/farm-status?format=json")
@@ -248,7 +253,12 @@ def member_rows(port):
         connection.close()
     if answer.status != 200:
         raise SystemExit(f"farm-status answered {answer.status}")
-    return [member for farm in json.loads(body)["farms"] for member in farm["members"]]
+    return json.loads(body)["farms"]
+
+
+def member_rows(port):
+    """Members of all farms as farm-status shows them."""
+    return [member for farm in farm_rows(port) for member in farm["members"]]
 
 
 def table(rows):

@@ -130,6 +130,21 @@ extension Farm {
                 return Choice(index: index, isTrial: false)
             }
         }
+        return tiers == 0 && wish.trials != .never ? anyTrial(wish, from: start, now: now) : nil
+    }
+
+    /// A trial of any member that is due, where none is available: a view names one of them only, which somebody else may
+    /// have taken.
+    private func anyTrial(_ wish: Wish, from start: Int, now: UInt64) -> Choice? {
+        for step in 0..<members.count {
+            let index = (start + step) % members.count
+            let member = members[index]
+            guard member.row.state.mayBeTried, freshness.isIn(member.row, now: now), !wish.excludes(UInt32(index)),
+                now >= farm_get64(&member.row.pointee.retry_at), InFlight.take(member)
+            else { continue }
+            if health.claimTrial(member.row, now: now) { return Choice(index: index, isTrial: true) }
+            InFlight.giveBack(member)
+        }
         return nil
     }
 
