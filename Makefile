@@ -6,7 +6,14 @@ ARCHIVE  := .build-embedded/release/libFarmModule.a
 APXS     ?= apxs
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
+<<<<<<< HEAD
 TEST_PACKAGES := python3-pytest openssl curl jq
+=======
+TEST_PACKAGES := python3-pytest openssl curl
+# Interpreters of what is in clients/. The large ones, 650 MB, are for `make clients-test-all`.
+CLIENT_PACKAGES := php-cli nodejs ruby perl
+LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
+>>>>>>> i5-clients
 
 SWIFT_SOURCES := $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap') Package.swift \
                  $(wildcard CShim/include/*)
@@ -14,12 +21,18 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
+<<<<<<< HEAD
 .PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean
+=======
+.PHONY: help demo test build module swift-test httpd-test clients-test clients-test-all check fuzz fuzz-corpus bench bench-updates install packages test-packages client-packages swift clean
+>>>>>>> i5-clients
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
 	@echo "make test     install what is missing, build, and run all tests"
 	@echo "make build    build the module: $(MODULE)"
+	@echo "make clients-test      run clients/ against Tests/vectors: Java and Go where they are installed"
+	@echo "make clients-test-all  the same, with Java and Go, which it installs"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
@@ -32,7 +45,7 @@ help:
 demo: module
 	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE) $(if $(PORT),--port $(PORT))
 
-test: module test-packages check swift-test fuzz-corpus httpd-test
+test: module test-packages check swift-test fuzz-corpus clients-test httpd-test
 
 build: module
 
@@ -41,6 +54,9 @@ packages:
 
 test-packages:
 	@scripts/ensure-packages $(TEST_PACKAGES)
+
+client-packages:
+	@scripts/ensure-packages $(CLIENT_PACKAGES)
 
 swift:
 	@command -v swift >/dev/null || { echo "There is no 'swift' in PATH: install a Swift 6.3 toolchain" >&2; exit 1; }
@@ -68,6 +84,13 @@ swift-test: swift packages
 
 httpd-test: module test-packages
 	FARM_MODULE=$(abspath $(MODULE)) $(PYTHON) -m pytest -q Tests/httpd
+
+clients-test: test-packages client-packages
+	$(PYTHON) -m pytest -q Tests/clients
+
+clients-test-all:
+	@scripts/ensure-packages $(LARGE_CLIENT_PACKAGES)
+	@FARM_CLIENTS=all $(MAKE) --no-print-directory clients-test
 
 check: module
 	@scripts/check-laws $(MODULE)

@@ -172,11 +172,13 @@ private func grow(
 }
 
 @c public func farm_on_hide(
-    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?, _ length: UInt32,
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
+    _ length: UInt32,
     _ into: UnsafeMutablePointer<CChar>?
 ) -> UInt32 {
     guard let engine = theEngine(engine), let request, into != nil else { return FARM_NONE }
-    return engine.hide(request, bytes(cookies, length), into: mutableBytes(into, length)).map { UInt32($0) } ?? FARM_NONE
+    return engine.hide(request, bytes(cookies, length), into: mutableBytes(into, length)).map { UInt32($0) }
+        ?? FARM_NONE
 }
 
 @c public func farm_on_set_cookie(

@@ -80,7 +80,9 @@ extension Engine {
         let at = Int(request.farm)
         guard at < farms.count else { return .down }
         let strict = FARM_REQUEST_NAMED | FARM_REQUEST_STRICT
-        guard request.flags & strict == strict, Int(request.named) < farms[at].members.count else { return condition(at) }
+        guard request.flags & strict == strict, Int(request.named) < farms[at].members.count else {
+            return condition(at)
+        }
         let now = farm_host_clock()
         _ = endStates(farm: at, now: now)
         let row = farms[at].members[Int(request.named)].row

@@ -58,8 +58,14 @@ extension UnsafeMutablePointer where Pointee == Engine {
                 let instruction = token.readInstruction(
                     into: UnsafeMutableBufferPointer(rebasing: room[(2 * count)...]))
             else { return .malformed }
+            if let ip = instruction.client, !isSame(ip, ip) { return .malformed }
             return obey(request, instruction, token, client: client)
         }
+    }
+
+    private func isSame(_ address: Instruction.Bytes, _ other: Instruction.Bytes) -> Bool {
+        farm_host_same_address(Engine.chars(address), UInt32(address.count), Engine.chars(other), UInt32(other.count))
+            != 0
     }
 
     private func obey(
@@ -70,11 +76,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
         if let farm = instruction.farm, pointee.findFarm(farm) != addressed { return nil }
         let now = farm_host_wall_clock() / 1_000_000
         guard now <= instruction.expires else { return .expired }
-        if let ip = instruction.client,
-            farm_host_same_address(Engine.chars(ip), UInt32(ip.count), Engine.chars(client), UInt32(client.count)) == 0
-        {
-            return .otherClient
-        }
+        if let ip = instruction.client, !isSame(ip, client) { return .otherClient }
         let farm = instruction.to.map { pointee.findFarm($0) } ?? addressed
         guard farm != FARM_NONE else { return .unknownTarget }
         var flags = FARM_REQUEST_INSTRUCTED
@@ -82,7 +84,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
             guard let member = pointee.findMember(name, farm: Int(farm)) else { return .unknownTarget }
             request.pointee.named = UInt32(member)
             flags |= FARM_REQUEST_NAMED | (instruction.isStrict ? FARM_REQUEST_STRICT : 0)
-            if instruction.to == nil && !instruction.isStrict && instruction.client == nil { flags |= FARM_REQUEST_PLAIN }
+            if instruction.to == nil && !instruction.isStrict && instruction.client == nil {
+                flags |= FARM_REQUEST_PLAIN
+            }
             pointee.clients(farm: Int(farm), local: member).note(
                 RequestKey.of(token.mac), expires: instruction.expires, now: now)
         }
@@ -152,7 +156,8 @@ extension UnsafeMutablePointer where Pointee == Engine {
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: InstructionToken.macCount) { mac in
             let signed = Instruction.Bytes(rebasing: room[start..<written])
             guard
-                farm_host_mac(Engine.chars(key), UInt32(key.count), Engine.chars(signed), UInt32(signed.count), mac.baseAddress)
+                farm_host_mac(
+                    Engine.chars(key), UInt32(key.count), Engine.chars(signed), UInt32(signed.count), mac.baseAddress)
                     != 0
             else { return nil }
             byte(0x2E)
@@ -163,14 +168,16 @@ extension UnsafeMutablePointer where Pointee == Engine {
 
     /// A Cookie header without instruction cookies, into `room`; nil: it stays as it is.
     public func hide(
-        _ request: UnsafePointer<farm_request>, _ cookies: Instruction.Bytes, into room: UnsafeMutableBufferPointer<UInt8>
+        _ request: UnsafePointer<farm_request>, _ cookies: Instruction.Bytes,
+        into room: UnsafeMutableBufferPointer<UInt8>
     ) -> Int? {
         let farms = pointee.config.farms!
         let count = UInt32(pointee.farms.count)
         guard request.pointee.farm < count, farms[Int(request.pointee.farm)].passes_cookie == 0 else { return nil }
         let common = Engine.bytes(pointee.config.cookie, pointee.config.cookie_length)
         var hidden = CookieHeader.without(common, cookies, into: room)
-        for at in [request.pointee.addressed, request.pointee.farm] where at < count && farms[Int(at)].sets_cookie != 0 {
+        for at in [request.pointee.addressed, request.pointee.farm] where at < count && farms[Int(at)].sets_cookie != 0
+        {
             let own = Engine.bytes(farms[Int(at)].instruction_cookie, farms[Int(at)].instruction_cookie_length)
             hidden = CookieHeader.without(own, hidden ?? cookies, into: room) ?? hidden
         }

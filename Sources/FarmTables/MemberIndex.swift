@@ -37,7 +37,9 @@ struct MemberIndex {
         while entries[Int(place)] != FARM_NONE {
             let member = entries[Int(place)]
             let known = text(of: member)
-            if known.count == wanted.count && (0..<wanted.count).allSatisfy({ known[$0] == wanted[$0] }) { return member }
+            if known.count == wanted.count && (0..<wanted.count).allSatisfy({ known[$0] == wanted[$0] }) {
+                return member
+            }
             place = (place &+ 1) & mask
         }
         return nil

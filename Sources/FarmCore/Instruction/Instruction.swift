@@ -29,7 +29,8 @@ public struct Instruction {
             case .badEscape:
                 return nil
             case .pair(let name, let value, let hasEquals):
-                guard hasEquals, let field = Field(name), seen & field.rawValue == 0, instruction.set(field, value) else {
+                guard hasEquals, let field = Field(name), seen & field.rawValue == 0, instruction.set(field, value)
+                else {
                     return nil
                 }
                 seen |= field.rawValue
@@ -83,7 +84,8 @@ public struct Instruction {
             isStrict = Names.isWord(value, "strict")
             return isStrict || Names.isWord(value, "safe")
         case .exp:
-            guard !value.isEmpty, value.count <= 18 else { return false }
+            // Seconds: what is longer was written in milliseconds.
+            guard !value.isEmpty, value.count <= 12 else { return false }
             for byte in value {
                 guard byte >= 0x30 && byte <= 0x39 else { return false }
                 expires = expires * 10 + UInt64(byte - 0x30)

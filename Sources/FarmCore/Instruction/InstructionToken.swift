@@ -29,7 +29,9 @@ public struct InstructionToken {
             dots += 1
             if dots == 1 { second = at } else { third = at }
         }
-        guard dots == 2, value.count - third - 1 == 43, (1...16).contains(second - 3), third > second + 1 else { return nil }
+        guard dots == 2, value.count - third - 1 == 43, (1...16).contains(second - 3), third > second + 1 else {
+            return nil
+        }
         key = Bytes(rebasing: value[3..<second])
         payload = Bytes(rebasing: value[(second + 1)..<third])
         mac = Bytes(rebasing: value[(third + 1)...])

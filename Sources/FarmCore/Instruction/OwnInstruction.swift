@@ -35,8 +35,8 @@ public enum OwnInstruction {
         let safe: StaticString = "safe"
         for at in 0..<4 { varied(safe.utf8Start[at]) }
         text("&exp=")
-        // Numbers below 10^18 are read with any digits before them.
-        for _ in 0..<(left & 7) { byte(0x30) }
+        // Twelve digits may be written, of which ten are needed for long.
+        for _ in 0..<(left % 3) { byte(0x30) }
         number(expires)
     }
 }

@@ -54,7 +54,8 @@ public struct TiedClients {
             for register in 0..<Self.registers { farm_set8(registers + register, 0) }
         }
         let register = registers + Int(hash >> (64 - Self.indexBits))
-        let rank = UInt8(min(Self.mostRank, (hash << Self.indexBits | 1 << (Self.indexBits - 1)).leadingZeroBitCount + 1))
+        let rank = UInt8(
+            min(Self.mostRank, (hash << Self.indexBits | 1 << (Self.indexBits - 1)).leadingZeroBitCount + 1))
         if farm_get8(register) < rank { farm_set8(register, rank) }
     }
 
