@@ -6,14 +6,10 @@ ARCHIVE  := .build-embedded/release/libFarmModule.a
 APXS     ?= apxs
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-<<<<<<< HEAD
 TEST_PACKAGES := python3-pytest openssl curl jq
-=======
-TEST_PACKAGES := python3-pytest openssl curl
 # Interpreters of what is in clients/. The large ones, 650 MB, are for `make clients-test-all`.
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
->>>>>>> i5-clients
 
 SWIFT_SOURCES := $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap') Package.swift \
                  $(wildcard CShim/include/*)
@@ -21,11 +17,7 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-<<<<<<< HEAD
-.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean
-=======
-.PHONY: help demo test build module swift-test httpd-test clients-test clients-test-all check fuzz fuzz-corpus bench bench-updates install packages test-packages client-packages swift clean
->>>>>>> i5-clients
+.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean clients-test clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"

@@ -45,19 +45,16 @@ extension UnsafeMutablePointer where Pointee == Engine {
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: room) { room -> InstructionResult? in
             let count = InstructionToken.macCount
             let right = UnsafeMutableBufferPointer(rebasing: room[..<count])
-            guard let mac = token.readMAC(into: UnsafeMutableBufferPointer(rebasing: room[count..<2 * count])) else {
-                return .malformed
-            }
+            guard let mac = token.readMAC(into: UnsafeMutableBufferPointer(rebasing: room[count..<2 * count])),
+                let payload = token.readPayload(into: UnsafeMutableBufferPointer(rebasing: room[(2 * count)...]))
+            else { return .malformed }
             guard
                 farm_host_mac(
                     Engine.chars(token.key), UInt32(token.key.count), Engine.chars(token.signed),
                     UInt32(token.signed.count), right.baseAddress) != 0
             else { return .unknownKey }
             guard farm_host_mac_is(mac.baseAddress, right.baseAddress) != 0 else { return .badMAC }
-            guard
-                let instruction = token.readInstruction(
-                    into: UnsafeMutableBufferPointer(rebasing: room[(2 * count)...]))
-            else { return .malformed }
+            guard let instruction = Instruction.read(payload) else { return .malformed }
             if let ip = instruction.client, !isSame(ip, ip) { return .malformed }
             return obey(request, instruction, token, client: client)
         }

@@ -44,10 +44,11 @@ public struct InstructionToken {
     /// The MAC that it has; nil when it is not well formed.
     public func readMAC(into room: UnsafeMutableBufferPointer<UInt8>) -> Bytes? { Base64URL.decode(mac, into: room) }
 
-    /// The instruction in it, whose names are parts of `room`; nil when it is malformed. After the MAC was found right.
-    public func readInstruction(into room: UnsafeMutableBufferPointer<UInt8>) -> Instruction? {
+    /// The bytes of the payload, in `room`; nil when they are not well formed. They mean nothing before the MAC was found
+    /// right.
+    public func readPayload(into room: UnsafeMutableBufferPointer<UInt8>) -> UnsafeMutableBufferPointer<UInt8>? {
         guard let text = Base64URL.decode(payload, into: room) else { return nil }
-        return Instruction.read(UnsafeMutableBufferPointer(rebasing: room[..<text.count]))
+        return UnsafeMutableBufferPointer(rebasing: room[..<text.count])
     }
 }
 
