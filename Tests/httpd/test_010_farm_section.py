@@ -40,11 +40,11 @@ BAD_SECTIONS = {
     "table in a farm": ("<Farm app>\n! FarmTable members=3\n</Farm>", ""),
 }
 
-F_ONLY = ["FarmMember http://127.0.0.1:8001", "FarmAlgorithm random", "FarmSet fall=2"]
+F_ONLY = ["FarmMember http://127.0.0.1:8001", "FarmAlgorithm random", "FarmSet fall=2", "FarmRedirect down http://x.test/",
+          "FarmForward down http://x.test/", "FarmSticky off"]
 
-LATER_DIRECTIVES = ["FarmRedirect down http://x/", "FarmForward down http://x/",
-                    "FarmSticky cookie"]
-LATER_SERVER_DIRECTIVES = ["FarmSecretFile /x", "FarmCookie farm", "FarmStateFile x"]
+LATER_DIRECTIVES = ["FarmSticky cookie", "FarmSticky cookie NAME"]
+LATER_SERVER_DIRECTIVES = ["FarmSecretFile /x", "FarmCookie farm"]
 
 
 @pytest.mark.parametrize("text, remedy", BAD_SECTIONS.values(), ids=BAD_SECTIONS.keys())

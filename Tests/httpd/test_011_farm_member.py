@@ -49,8 +49,6 @@ BAD_MEMBERS = {
     "balancer's lbset": (f"FarmMember {URL} lbset=1", "tier="),
     "balancer's status": (f"FarmMember {URL} status=+D", "admin="),
     "balancer's retry": (f"FarmMember {URL} retry=5", "FarmSet retry="),
-    "later: route": (f"FarmMember {URL} route=r1", "route"),
-    "later: redirect": (f"FarmMember {URL} redirect=b", "redirect"),
 }
 
 # Out of ProxyPass's own ranges: the same word on a ProxyPass line is the proof.

@@ -27,9 +27,6 @@ BAD_SETS = {
     "failonstatus with a tail": ("failonstatus=502,503x", "failonstatus"),
     "failonstatus empty": ("failonstatus=", "failonstatus"),
     "one right, one wrong": ("fall=2 wibble=1", "maxattempts"),
-    "later: slowstart": ("slowstart=10s", "slowstart"),
-    "later: panic": ("panic=50", "panic"),
-    "later: eject": ("eject=on", "eject"),
     "later: stickyttl": ("stickyttl=1h", "stickyttl"),
     "later: passcookie": ("passcookie=on", "passcookie"),
 }

@@ -1,0 +1,192 @@
+"""FarmSet panic: when too few members are available, all that may be used are."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from farmhttpd import client, wait
+from farmhttpd.fallback import manage
+from farmhttpd.members import answer
+from farmhttpd.update import push
+from test_200_selection import spread
+
+ALGORITHMS = ["roundrobin", "random", "busyness", "traffic", "load", "adaptive", 'hash "%{HTTP:X-Key}"']
+
+
+def farm_of(httpd, *members, directives=("FarmSet panic=50",), algorithm="roundrobin"):
+    httpd.farm(*members, f"FarmAlgorithm {algorithm}", *directives)
+    httpd.conf.one_process().handler("farm-update").handler("farm-manager").handler("farm-balance")
+
+
+def put_down(httpd, *names):
+    for name in names:
+        push(httpd, f"farm=app&member={name}&health=down")
+
+
+def state(httpd):
+    farm = httpd.farm_status()
+    return farm["condition"], farm["available"]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_385_01_boundary(httpd, algorithm):
+    """Contract: "while *fewer* than that part of the members not administratively off or draining are available, all of that
+    part below their maxinflight are used and the condition is `ok`": at just that part it is not so."""
+    farm_of(httpd, *httpd.three(*"abcd"), algorithm=algorithm)
+    httpd.start()
+    put_down(httpd, "a", "b")
+    assert set(spread(httpd, 40)) == {"c", "d"}
+    assert state(httpd) == ("ok", 2)
+    put_down(httpd, "c")
+    assert set(spread(httpd, 80)) == set("abcd")
+    assert state(httpd) == ("ok", 1)
+    put_down(httpd, "d")
+    assert set(spread(httpd, 80)) == set("abcd")
+    assert state(httpd) == ("ok", 0)
+    assert [row["health"] for row in httpd.rows().values()] == ["down"] * 4
+    push(httpd, "farm=app&member=a&health=up&farm=app&member=b&health=up")
+    assert set(spread(httpd, 40)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("percent, members, down, panics", [
+    (1, 3, 2, False), (1, 3, 3, True), (33, 3, 2, False), (34, 3, 2, True), (66, 3, 1, False), (67, 3, 1, True),
+    (100, 3, 0, False), (100, 3, 1, True), (100, 1, 1, True), (25, 4, 3, False), (26, 4, 3, True), (0, 3, 2, False)])
+def test_385_02_percent(httpd, percent, members, down, panics):
+    """Contract: "`panic=` percent": the boundary is exact, with parts that are no whole percents too."""
+    names = "abcd"[:members]
+    farm_of(httpd, *httpd.three(*names), directives=[f"FarmSet panic={percent}"])
+    httpd.start()
+    put_down(httpd, *names[:down])
+    assert set(spread(httpd, 12)) == set(names if panics else names[down:])
+
+
+def test_385_03_off_by_default(httpd):
+    """Contract: "`panic=` percent (0)": nothing is used that is not available, and the farm may be `down`."""
+    farm_of(httpd, *httpd.three("a", "b"), directives=[])
+    httpd.log.expect("proxy_farm:error")
+    httpd.start()
+    put_down(httpd, "a")
+    assert spread(httpd, 10) == {"b": 10}
+    put_down(httpd, "b")
+    assert httpd.get("/app/x").status == 503 and state(httpd) == ("down", 0)
+
+
+@pytest.mark.parametrize("admin", ["off", "drain"])
+def test_385_04_never_what_is_off(httpd, admin):
+    """Contract: "of the members *not administratively off or draining*": those are neither counted nor used."""
+    made = httpd.three(*"abcdef")
+    farm_of(httpd, *made[:4], *[(member, f"admin={admin}") for member in made[4:]])
+    httpd.start()
+    put_down(httpd, "a", "b")
+    # Two of the four that count; of all six it would be a third.
+    assert set(spread(httpd, 20)) == {"c", "d"}
+    put_down(httpd, "c", "e", "f")
+    assert set(spread(httpd, 40)) == set("abcd")
+    manage(httpd, farm="app", member="a", admin=admin)
+    # One of three.
+    assert set(spread(httpd, 40)) == set("bcd")
+    assert [made[n].connections for n in (4, 5)] == [0, 0]
+
+
+@pytest.mark.parametrize("whose", ["members", "farm"])
+def test_385_05_offline_is_offline(httpd, whose):
+    """Contract: `offline` (none is available, and every member, or the farm itself, is administratively off or draining):
+    an administrator's word is not put aside."""
+    made = httpd.three("a", "b")
+    farm_of(httpd, *made, directives=["FarmSet panic=100", "FarmRedirect offline http://sorry.test/"])
+    httpd.start()
+    if whose == "farm":
+        manage(httpd, farm="app", admin="off")
+    else:
+        manage(httpd, farm="app", member="a", admin="off")
+        manage(httpd, farm="app", member="b", admin="drain")
+    assert httpd.get("/app/x").get("Location") == "http://sorry.test/"
+    assert state(httpd) == ("offline", 0)
+    assert [member.connections for member in made] == [0, 0]
+
+
+def test_385_06_tiers_are_ignored(httpd):
+    """Contract: "*all* of that part … are used", of every tier; and tiers hold again when enough are available."""
+    a, b, c, d = httpd.three(*"abcd")
+    farm_of(httpd, a, (b, "tier=1"), (c, "tier=2"), (d, "tier=9"))
+    httpd.start()
+    assert spread(httpd, 8) == {"a": 8}
+    put_down(httpd, "b", "c")
+    assert spread(httpd, 8) == {"a": 8}
+    put_down(httpd, "d")
+    assert spread(httpd, 40) == {"a": 10, "b": 10, "c": 10, "d": 10}
+    push(httpd, "farm=app&member=d&health=up")
+    assert spread(httpd, 8) == {"a": 8}
+
+
+@pytest.mark.both_mpms
+def test_385_07_full(httpd):
+    """Contract: "all of that part *below their maxinflight* are used": when none is, the farm is `full`."""
+    a, b, c = httpd.three()
+    httpd.farm((a, "maxinflight=1"), (b, "maxinflight=2"), (c, "admin=off"), "FarmAlgorithm roundrobin",
+               "FarmSet panic=100", "FarmRedirect full http://full.test/", "FarmRedirect down http://down.test/")
+    httpd.conf.handler("farm-update").handler("farm-balance")
+    httpd.start()
+    put_down(httpd, "a", "b")
+    a.hold(), b.hold()
+    with ThreadPoolExecutor(3) as pool:
+        holding = [pool.submit(httpd.get, "/app/x") for _ in range(3)]
+        wait.until(lambda: (a.active, b.active) == (1, 2), "three requests in flight")
+        assert httpd.get("/app/x").get("Location") == "http://full.test/"
+        assert state(httpd) == ("full", 0)
+        response = httpd.get("/farm-balance?farm=app")
+        assert (response.status, response.body) == (503, b"full\n")
+        a.always(answer()).release(), b.always(answer()).release()
+        assert [f.result(30).status for f in holding] == [200] * 3
+    assert httpd.get("/app/x").status == 200
+    assert state(httpd) == ("ok", 0)
+
+
+def test_385_08_failed_members_are_tried_and_replaced(httpd):
+    """Contract: "all of that part … are used", those that failures put down too: and what one of them refuses is answered
+    by another; the client sees no error, and a POST is no exception."""
+    made = httpd.three(*"abcd")
+    farm_of(httpd, *made, directives=["FarmSet panic=50 retry=1h fall=1 maxattempts=4"])
+    httpd.log.expect_refused()
+    httpd.start()
+    for member in made[:3]:
+        member.refuse()
+    for _ in range(8):
+        assert httpd.get("/app/x").member == "d"
+    assert state(httpd) == ("ok", 1)
+    for _ in range(8):
+        assert httpd.get("/app/x", method="POST", body=b"pay").member == "d"
+    made[0].start()
+    seen = {httpd.get("/app/x", method="POST", body=b"pay").member for _ in range(20)}
+    assert seen == {"a", "d"}
+
+
+def test_385_09_members_that_do_not_report(httpd):
+    """Contract: available is fresh too: members that are all out are used in a panic as well."""
+    a, b = httpd.three("a", "b")
+    farm_of(httpd, a, b, directives=["FarmSet panic=50", "FarmExpectUpdate 300ms"])
+    httpd.start()
+    wait.until(lambda: {row["fresh"] for row in httpd.rows().values()} == {"out"}, "the members to be out")
+    assert spread(httpd, 10) == {"a": 5, "b": 5}
+    assert state(httpd) == ("ok", 0)
+
+
+def test_385_10_asking_the_balancer(httpd):
+    """Contract: "the condition is `ok`": so farm-balance answers, with any of them."""
+    a, b = httpd.three("a", "b")
+    farm_of(httpd, a, b)
+    httpd.start()
+    put_down(httpd, "a", "b")
+    responses = [httpd.get("/farm-balance?farm=app") for _ in range(10)]
+    assert {response.status for response in responses} == {200}
+    assert {response.body.decode().strip() for response in responses} == {a.url, b.url}
+
+
+def test_385_11_no_redirect(httpd):
+    """Contract: "and the condition is `ok`": neither redirect nor forward of another condition is used."""
+    farm_of(httpd, *httpd.three("a", "b"), directives=["FarmSet panic=50", "FarmRedirect any http://sorry.test/"])
+    httpd.start()
+    put_down(httpd, "a", "b")
+    assert {response.status for response in client.at_once(4, httpd.get, "/app/x")} == {200}
+    farm = httpd.farm_status()
+    assert (farm["redirected"], farm["requests"]) == (0, 4)
