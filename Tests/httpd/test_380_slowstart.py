@@ -7,9 +7,8 @@ from collections import Counter
 
 import pytest
 
-from farmhttpd import client, wait
+from farmhttpd import client, members, wait
 from farmhttpd.fallback import manage
-from farmhttpd.members import answer
 from farmhttpd.update import push, shares
 from test_200_selection import after, check_shares, spread
 
@@ -73,7 +72,7 @@ def by_update(httpd, _):
         push(httpd, "farm=app&member=b")
         return httpd.rows()["a"]["fresh"] == "out"
     wait.until(a_is_out, "a to be out")
-    push(httpd, "farm=app&member=a&member=b".replace("&member=b", "&farm=app&member=b"))
+    push(httpd, "farm=app&member=a&member=b")
 
 
 WAYS_BACK = {"trial": by_trial, "monitor": by_monitor, "administrator": by_administrator, "drain": by_end_of_drain,
@@ -219,10 +218,10 @@ def test_380_11_a_failed_answer_does_not_start_it(httpd):
     httpd.conf.one_process().handler("farm-update").handler("farm-manager")
     httpd.log.expect_broken()
     httpd.start()
-    a.next(answer(keep=False), lambda *_: False)
-    a.script[1].stage = "body"
-    spread(httpd, 10)
-    assert httpd.rows()["a"]["health"] == "up"
+    a.next(members.close_after_request)
+    spread(httpd, 30)
+    row = httpd.rows()["a"]
+    assert (row["health"], row["errors"]) == ("up", 1)
     manage(httpd, farm="app", member="a", admin="on")
     push(httpd, "farm=app&member=a&health=up")
     manage(httpd, farm="app", member="a", weight="1")
