@@ -79,7 +79,7 @@ def test_351_03_expect_100_continue(httpd):
     """What an httpd administrator expects: a request that waits for 100 before it sends its body is redirected as httpd's
     own Redirect does it, which is the measure here."""
     farms = Fallbacks(httpd).farm("down", f"FarmRedirect down {SORRY}").farm("ok", name="fine")
-    httpd.conf.add(f"Redirect 302 /stock {SORRY}")
+    httpd.conf.add(f"Redirect 302 /stock/ {SORRY}")
     with farms.settled():
         farm, stock = exchange(httpd.port, "/down/x"), exchange(httpd.port, "/stock/")
         assert farm == stock

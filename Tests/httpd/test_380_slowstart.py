@@ -111,7 +111,7 @@ def test_380_02_every_algorithm(httpd, algorithm):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_380_03_grows_to_the_full_share(httpd, algorithm):
     """Contract: "to ramp to full share": an early part of the ramp brings less than a late one, and at last it is all."""
-    farm_of(httpd, algorithm, "6s", "a", "b")
+    farm_of(httpd, algorithm, "4s", "a", "b")
     httpd.start()
     goes_and_comes(httpd)
     early = window(httpd, algorithm, 160)["a"]
