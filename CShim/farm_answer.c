@@ -54,7 +54,7 @@ void farm_answer_take_reports(farm_ctx *ctx)
 {
     static const char header[] = "Endpoint-Load-Metrics";
 
-    if (!ctx->farm->takes_reports) {
+    if (!ctx->farm->takes_reports || ctx->member_is_server) {
         return;
     }
     apr_table_do(take_report, ctx, ctx->r->headers_out, header, NULL);

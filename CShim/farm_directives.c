@@ -18,8 +18,7 @@ void *farm_create_server_config(apr_pool_t *p, server_rec *s)
     return conf;
 }
 
-/* Why a directive may not stand where it does, or NULL. */
-static const char *wrong_place(cmd_parms *cmd)
+const char *farm_wrong_place(cmd_parms *cmd)
 {
     if (ap_check_cmd_context(cmd, NOT_IN_VIRTUALHOST | NOT_IN_DIR_CONTEXT | NOT_IN_HTACCESS | NOT_IN_PROXY)) {
         return apr_psprintf(cmd->pool, "%s belongs in the server configuration, outside <VirtualHost>, <Directory>, "
@@ -32,7 +31,7 @@ farm_farm *farm_being_read(cmd_parms *cmd, const char **error)
 {
     farm_conf *conf = farm_conf_of(cmd->server);
 
-    if ((*error = wrong_place(cmd))) {
+    if ((*error = farm_wrong_place(cmd))) {
         return NULL;
     }
     if (!conf->open) {
@@ -55,7 +54,8 @@ static farm_farm *find_farm(farm_conf *conf, const char *key)
 }
 
 static const char *const farm_words[] = {
-    "FarmMember", "FarmAlgorithm", "FarmLoad", "FarmExpectUpdate", "FarmReport", "FarmSet", NULL
+    "FarmMember", "FarmAlgorithm", "FarmLoad", "FarmExpectUpdate", "FarmReport", "FarmRedirect", "FarmForward",
+    "FarmSticky", "FarmSet", NULL
 };
 
 static const char *check_contents(cmd_parms *cmd)
@@ -68,7 +68,8 @@ static const char *check_contents(cmd_parms *cmd)
         }
         if (!farm_words[i]) {
             return apr_psprintf(cmd->pool, "%s (%s:%d) is no directive of a farm; <Farm> takes FarmMember, "
-                                "FarmAlgorithm, FarmLoad, FarmExpectUpdate, FarmReport and FarmSet", line->directive, line->filename, line->line_num);
+                                "FarmAlgorithm, FarmLoad, FarmExpectUpdate, FarmReport, FarmRedirect, FarmForward, "
+                                "FarmSticky and FarmSet", line->directive, line->filename, line->line_num);
         }
     }
     return NULL;
@@ -78,7 +79,7 @@ static const char *farm_section(cmd_parms *cmd, void *dummy, const char *arg)
 {
     farm_conf *conf = farm_conf_of(cmd->server);
     const char *end = ap_strrchr_c(arg, '>');
-    const char *error = wrong_place(cmd);
+    const char *error = farm_wrong_place(cmd);
     const char *name;
     farm_farm *farm, *known;
 
@@ -201,14 +202,26 @@ static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
     if (!strcasecmp(key, "failonstatus")) {
         return set_statuses(p, farm, value);
     }
-    return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, failonstatus and "
-                        "failontimeout", key);
+    if (!strcasecmp(key, "slowstart")) {
+        return farm_interval(value, 0, apr_time_from_sec(3600), &farm->slowstart) ? NULL : apr_psprintf(p,
+            "FarmSet slowstart= takes a time up to 1h, as in slowstart=30s, or 0 for none, not '%s'", value);
+    }
+    if (!strcasecmp(key, "panic")) {
+        return farm_integer(value, 0, 100, &farm->panic) ? NULL : apr_psprintf(p,
+            "FarmSet panic= takes a percentage from 0 to 100, not '%s'", value);
+    }
+    if (!strcasecmp(key, "eject")) {
+        return farm_word(value, "off", "on", &farm->eject) ? NULL : apr_psprintf(p,
+            "FarmSet eject= takes on or off, not '%s'", value);
+    }
+    return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, failonstatus, "
+                        "failontimeout, slowstart, panic and eject", key);
 }
 
 static const char *farm_locks(cmd_parms *cmd, void *dummy, const char *word)
 {
     farm_conf *conf = farm_conf_of(cmd->server);
-    const char *error = wrong_place(cmd);
+    const char *error = farm_wrong_place(cmd);
 
     (void)dummy;
     if (error) {
@@ -232,7 +245,7 @@ static const char *farm_locks(cmd_parms *cmd, void *dummy, const char *word)
 static const char *farm_table_one(cmd_parms *cmd, void *dummy, const char *word)
 {
     farm_conf *conf = farm_conf_of(cmd->server);
-    const char *value, *error = wrong_place(cmd);
+    const char *value, *error = farm_wrong_place(cmd);
     char *key;
 
     (void)dummy;
@@ -269,9 +282,17 @@ const command_rec farm_directives[] = {
                    "TIME [out|ignore], or off: how old a member's last update may be"),
     AP_INIT_TAKE1("FarmReport", farm_report_line, NULL, RSRC_CONF,
                   "on or off: whether loads are taken from the header of answers"),
+    AP_INIT_TAKE_ARGV("FarmRedirect", farm_redirect_line, NULL, RSRC_CONF,
+                      "offline, down, full or any, URL [STATUS], or - 503 [SECONDS]: where clients are sent then"),
+    AP_INIT_TAKE2("FarmForward", farm_forward_line, NULL, RSRC_CONF,
+                  "offline, down, full or any, URL: the farm or server that serves requests then"),
+    AP_INIT_TAKE12("FarmSticky", farm_sticky_line, NULL, RSRC_CONF,
+                   "off, or route NAME[|PARAM]: clients stay with the member that served them"),
     AP_INIT_ITERATE("FarmSet", farm_set_one, NULL, RSRC_CONF, "key=value ...: how the farm treats failures"),
     AP_INIT_TAKE1("FarmLocks", farm_locks, NULL, RSRC_CONF, "engine, farm or row: how fine the locks are"),
     AP_INIT_ITERATE("FarmTable", farm_table_one, NULL, RSRC_CONF, "members=N farms=N metrics=N: capacity of the tables"),
+    AP_INIT_TAKE1("FarmStateFile", farm_state_file_line, NULL, RSRC_CONF,
+                  "the file in which what is set at run time survives a full stop"),
     { .name = NULL }
 };
 
@@ -280,11 +301,38 @@ static int farm_check_metrics(server_rec *s, apr_pool_t *p, farm_conf *conf)
     unsigned int named = farm_named_metrics(p, conf);
 
     if (named > (conf->table_metrics ? (unsigned int)conf->table_metrics : 1024u)) {
+        if (!conf->table_metrics) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00013: the FarmLoad formulas name %u metrics, "
+                         "and tables have room for 1024 at the most; name fewer", named);
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
         ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00013: %s:%d: FarmTable metrics=%d is too small "
                      "for the %u metrics that FarmLoad formulas name; write metrics=%u or more (1024 at the most)",
-                     conf->table_file ? conf->table_file : "no FarmTable", conf->table_line, conf->table_metrics, named,
-                     named);
+                     conf->table_file, conf->table_line, conf->table_metrics, named, named);
         return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* The members that stand in for others. */
+static int check_redirects(server_rec *s, const farm_farm *farm)
+{
+    int i, j;
+
+    for (i = 0; i < farm->members->nelts; i++) {
+        const farm_member *member = APR_ARRAY_IDX(farm->members, i, farm_member *);
+
+        for (j = 0; member->redirect && j < farm->members->nelts; j++) {
+            if (!strcmp(APR_ARRAY_IDX(farm->members, j, farm_member *)->name, member->redirect)) {
+                break;
+            }
+        }
+        if (member->redirect && (j == farm->members->nelts || j == i)) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00023: %s:%d: FarmMember redirect=%s: %s; write "
+                         "the name of another member of <Farm %s>", member->file, member->line, member->redirect,
+                         j == i ? "a member cannot stand in for itself" : "the farm has no such member", farm->name);
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
     return OK;
 }
@@ -295,11 +343,13 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     farm_conf *conf = farm_conf_of(s);
     int i, members = 0;
 
-    (void)pconf;
     (void)plog;
     for (i = 0; i < conf->farms->nelts; i++) {
         farm_farm *farm = APR_ARRAY_IDX(conf->farms, i, farm_farm *);
         members += farm->members->nelts;
+        if (check_redirects(s, farm) != OK) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
         if (farm->members->nelts == 0) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00001: %s:%d: <Farm %s> has no "
                          "members and is down; give it a FarmMember", farm->file, farm->line, farm->name);
@@ -315,6 +365,9 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
         ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, s, "FARM00003: %s:%d: FarmTable farms=%d is too "
                      "small for the %d farms that are configured; write farms=%d or more", conf->table_file,
                      conf->table_line, conf->table_farms, conf->farms->nelts, conf->farms->nelts);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (farm_fallbacks_check(s, pconf, conf) != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return farm_check_metrics(s, ptemp, conf);

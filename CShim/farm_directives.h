@@ -7,6 +7,21 @@
 /* The farm that a directive of one speaks of; NULL, and an error, outside <Farm>. */
 farm_farm *farm_being_read(cmd_parms *cmd, const char **error);
 
+/* Why a directive may not stand where it does, or NULL. */
+const char *farm_wrong_place(cmd_parms *cmd);
+
+/* farm_fallback.c */
+const char *farm_redirect_line(cmd_parms *cmd, void *dummy, int argc, char *const argv[]);
+const char *farm_forward_line(cmd_parms *cmd, void *dummy, const char *condition, const char *url);
+/* When the configuration is complete: the farms and servers that FarmForward names. */
+int farm_fallbacks_check(server_rec *s, apr_pool_t *pconf, farm_conf *conf);
+
+/* farm_sticky.c */
+const char *farm_sticky_line(cmd_parms *cmd, void *dummy, const char *word, const char *names);
+
+/* farm_state_file.c */
+const char *farm_state_file_line(cmd_parms *cmd, void *dummy, const char *path);
+
 /* farm_load_directives.c */
 const char *farm_algorithm_line(cmd_parms *cmd, void *dummy, const char *name, const char *expression);
 const char *farm_load_line(cmd_parms *cmd, void *dummy, const char *formula);

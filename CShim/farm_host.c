@@ -168,7 +168,11 @@ void farm_host_status(void *out, uint32_t status)
 
 void farm_host_key(void *key, uint32_t farm, farm_request *request)
 {
-    farm_request_key(key, farm_current->farm_at[farm], request);
+    const farm_farm *of = farm_current->farm_at[farm];
+
+    if (of->key_expression) {
+        farm_request_key(key, of, request);
+    }
 }
 
 const char *farm_host_url(uint32_t member)

@@ -11,7 +11,7 @@ static const char *const schemes[] = {
     "http", "https", "h2", "h2c", "ws", "wss", "ajp", "fcgi", "scgi", "uwsgi", NULL
 };
 
-static const char *check_scheme(apr_pool_t *p, const char *scheme)
+static const char *check_scheme(apr_pool_t *p, const char *scheme, const char *directive)
 {
     const char *list = "";
     int i;
@@ -22,11 +22,11 @@ static const char *check_scheme(apr_pool_t *p, const char *scheme)
         }
         list = apr_pstrcat(p, list, i ? ", " : "", schemes[i], NULL);
     }
-    return apr_psprintf(p, "FarmMember cannot use the scheme '%s'; write one of %s", scheme, list);
+    return apr_psprintf(p, "%s cannot use the scheme '%s'; write one of %s", directive, scheme, list);
 }
 
 /* Takes the URL apart. A path in it goes before the request's. */
-static const char *parse_url(apr_pool_t *p, farm_member *member)
+const char *farm_member_parse_url(apr_pool_t *p, farm_member *member, const char *directive)
 {
     const char *url = member->url, *error, *path;
     apr_uri_t uri;
@@ -37,32 +37,33 @@ static const char *parse_url(apr_pool_t *p, farm_member *member)
     if (is_unix) {
         const char *bar = ap_strchr_c(url, '|');
         if (!bar || bar == url + 5) {
-            return apr_psprintf(p, "FarmMember '%s' lacks a part; write unix:/path/of.sock|http://host/", url);
+            return apr_psprintf(p, "%s '%s' lacks a part; write unix:/path/of.sock|http://host/", directive, url);
         }
         url = bar + 1;
     }
     if (apr_uri_parse(p, url, &uri) != APR_SUCCESS || !uri.scheme || !*uri.scheme) {
-        return apr_psprintf(p, "FarmMember takes a whole URL, as in http://10.0.0.11:8080/, not '%s'", member->url);
+        return apr_psprintf(p, "%s takes a whole URL, as in http://10.0.0.11:8080/, not '%s'", directive, member->url);
     }
     ap_str_tolower(uri.scheme);
-    if ((error = check_scheme(p, uri.scheme))) {
+    if ((error = check_scheme(p, uri.scheme, directive))) {
         return error;
     }
     if (!uri.hostname || !*uri.hostname) {
         if (!is_unix) {
-            return apr_psprintf(p, "FarmMember '%s' lacks a host; write scheme://host:port/", member->url);
+            return apr_psprintf(p, "%s '%s' lacks a host; write scheme://host:port/", directive, member->url);
         }
         uri.hostname = uri.hostinfo = "localhost";
     }
     if (uri.user || uri.password || uri.query || uri.fragment) {
-        return apr_psprintf(p, "FarmMember '%s' has more than scheme, host, port and path; write scheme://host:port/path "
-                            "(for a password, set a header with RequestHeader)", member->url);
+        return apr_psprintf(p, "%s '%s' has more than scheme, host, port and path; write scheme://host:port/path "
+                            "(for a password, set a header with RequestHeader)", directive, member->url);
     }
     if (uri.port_str && !farm_integer(uri.port_str, 1, 65535, &port)) {
-        return apr_psprintf(p, "FarmMember '%s' has no valid port; write a number from 1 to 65535 or none", member->url);
+        return apr_psprintf(p, "%s '%s' has no valid port; write a number from 1 to 65535 or none", directive,
+                            member->url);
     }
     if (!uri.port && !ap_proxy_port_of_scheme(uri.scheme)) {
-        return apr_psprintf(p, "FarmMember '%s' lacks its port, for %s has no usual one", member->url, uri.scheme);
+        return apr_psprintf(p, "%s '%s' lacks its port, for %s has no usual one", directive, member->url, uri.scheme);
     }
     path = uri.path ? uri.path : "";
     length = strlen(path);
@@ -133,6 +134,16 @@ static const char *set_one(apr_pool_t *p, farm_member *member, const char *key, 
     if (!strcasecmp(key, "name")) {
         return set_name(p, member, value);
     }
+    if (!strcasecmp(key, "route")) {
+        member->route = value;
+        return *value && !strpbrk(value, ".;,& \t\"") ? NULL : apr_psprintf(p,
+            "FarmMember route= takes what follows the last dot of a session's cookie, without a dot itself, not '%s'", value);
+    }
+    if (!strcasecmp(key, "redirect")) {
+        member->redirect = value;
+        return farm_on_member_name(value, (uint32_t)strlen(value)) ? NULL : apr_psprintf(p,
+            "FarmMember redirect= takes the name of another member, not '%s'", value);
+    }
     if (!strcasecmp(key, "admin")) {
         return set_admin(p, member, value);
     }
@@ -169,7 +180,7 @@ const char *farm_member_parse(apr_pool_t *p, farm_farm *farm, farm_member *membe
     if (!*member->url) {
         return "FarmMember lacks its URL; write FarmMember http://10.0.0.11:8080/";
     }
-    if ((error = parse_url(p, member))) {
+    if ((error = farm_member_parse_url(p, member, "FarmMember"))) {
         return error;
     }
     while (*words) {
@@ -185,8 +196,15 @@ const char *farm_member_parse(apr_pool_t *p, farm_farm *farm, farm_member *membe
         return apr_psprintf(p, "FarmMember '%s' needs a name=, of 1 to 63 letters, digits and '_.:-', since its URL "
                             "gives none", member->url);
     }
+    if (!member->route) {
+        member->route = member->name;
+    }
     for (i = 0; i < farm->members->nelts; i++) {
         farm_member *other = APR_ARRAY_IDX(farm->members, i, farm_member *);
+        if (!strcmp(other->route, member->route) && strcmp(other->name, member->name)) {
+            return apr_psprintf(p, "FarmMember '%s': the farm has a member of the route '%s' already, at %s:%d; give one "
+                                "of them another route=", member->url, member->route, other->file, other->line);
+        }
         if (!strcmp(other->name, member->name)) {
             return apr_psprintf(p, "FarmMember '%s': the farm has a member of the name '%s' already, at %s:%d; give one "
                                 "of them another name=", member->url, member->name, other->file, other->line);

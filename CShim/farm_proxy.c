@@ -79,17 +79,20 @@ static int farm_canon(request_rec *r, char *url)
     return OK;
 }
 
-/* Makes the request one to the member that was chosen. */
+/* Makes the request one to the member or server that was found. */
 static int direct(farm_ctx *ctx)
 {
     request_rec *r = ctx->r;
-    farm_member *member = ctx->member = farm_current->member_at[ctx->request.member];
+    farm_member *member = ctx->member;
     int rc = OK;
 
     r->filename = apr_palloc(r->pool, member->filename_length + ctx->path_length + 1);
     memcpy(r->filename, member->filename, member->filename_length);
     memcpy(r->filename + member->filename_length, ctx->path, ctx->path_length + 1);
     if (ctx->canonical) {
+        if (ctx->as_written) {
+            apr_table_setn(r->notes, "proxy-nocanon", "1");
+        }
         ctx->aside = 1;
         /* It may write into what it is given; it makes a new filename. */
         rc = proxy_run_canon_handler(r, r->filename + 6);
@@ -101,21 +104,6 @@ static int direct(farm_ctx *ctx)
     ctx->url = r->filename + 6;
     farm_environment(ctx);
     return rc;
-}
-
-/* No member will do: the farm's condition says so in the log, and the client gets a status. */
-static int refuse(farm_ctx *ctx, int last_failure)
-{
-    apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
-    static const char *const why[] = {
-        "no member that it has not tried is available", "every available member is at its maxinflight",
-        "it is administratively offline", "it is down: no member is available"
-    };
-
-    farm_environment_refused(ctx, condition);
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00012: farm %s cannot serve %s: %s", ctx->farm->key,
-                  ctx->r->uri, why[condition & 3]);
-    return condition == 0 && last_failure ? last_failure : HTTP_SERVICE_UNAVAILABLE;
 }
 
 /* Methods that may be sent again: RFC 9110, 9.2.2, and those of WebDAV that it says the same of. */
@@ -132,6 +120,15 @@ static int is_idempotent(const request_rec *r)
     default:
         return 0;
     }
+}
+
+/* The log is told what the client asked for, whatever a forward made of it. */
+static int over(farm_ctx *ctx, int rc)
+{
+    if (ctx->as_written) {
+        ctx->r->args = ctx->client_args;
+    }
+    return rc;
 }
 
 static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, request_rec *r, proxy_server_conf *conf,
@@ -153,16 +150,17 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
         ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (r->method_number == M_GET || farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
     }
     farm_snapshot_take(ctx);
-    farm_request_key(r, ctx->farm, &ctx->request);
-    if (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
-        return refuse(ctx, 0);
+    farm_destination_ask(ctx);
+    if ((rc = farm_destination_find(ctx, 0)) != OK) {
+        return over(ctx, rc);
     }
-    *worker = farm_worker_for(r, conf, ctx->request.farm, ctx->request.member, ctx->mapped + 6);
+    *worker = farm_destination_worker(ctx, conf);
     rc = *worker ? direct(ctx) : HTTP_INTERNAL_SERVER_ERROR;
     if (rc != OK) {
         farm_on_drop(farm_current->engine, &ctx->request);
-        return rc;
+        return over(ctx, rc);
     }
+    ctx->is_ready = 1;
     *url = ctx->url;
     return OK;
 }
@@ -187,23 +185,27 @@ static int status_of(farm_ctx *ctx, int rc)
     return ap_is_HTTP_ERROR(rc) ? rc : HTTP_BAD_GATEWAY;
 }
 
+/* Whether the client may still get something else than what the last attempt came to. */
+static int is_open(const farm_ctx *ctx, int rc)
+{
+    return ctx->answer != FARM_ANSWER_PASSED && (ctx->answer != FARM_ANSWER_NONE || ap_is_HTTP_ERROR(rc))
+        && !ctx->r->connection->aborted;
+}
+
+/* When the attempts are used up, the farm's condition decides; while that is ok, the last failure. */
+static int farm_decides(const farm_ctx *ctx, int rc)
+{
+    return is_open(ctx, rc) && ctx->request.flags & FARM_REQUEST_USED_UP
+        && farm_on_condition(farm_current->engine, ctx->request.farm) != 0;
+}
+
 /* Ends the request as its last attempt has ended. */
 static int finish(farm_ctx *ctx, int rc)
 {
-    if (ctx->answer == FARM_ANSWER_PASSED) {
-        return rc;
-    }
-    if ((ctx->answer == FARM_ANSWER_NONE && !ap_is_HTTP_ERROR(rc)) || ctx->r->connection->aborted) {
+    if (!is_open(ctx, rc)) {
         return rc;
     }
     rc = status_of(ctx, rc);
-    /* When the attempts are used up, the farm's condition decides; while that is ok, the last failure. */
-    if (ctx->request.flags & FARM_REQUEST_USED_UP
-        && farm_on_condition(farm_current->engine, ctx->request.farm) != 0) {
-        farm_snapshot_restore(ctx);
-        farm_environment(ctx);
-        return refuse(ctx, rc);
-    }
     /* What the failed answer had set must not be part of httpd's own. */
     if (ctx->answer != FARM_ANSWER_NONE || ctx->member->is_http2) {
         farm_snapshot_restore(ctx);
@@ -256,29 +258,24 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
 static int serve(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, const char *proxyname,
                  apr_port_t proxyport)
 {
-    request_rec *r = ctx->r;
-    int rc, last;
+    int rc, last, again;
 
-    while (attempt(ctx, worker, conf, proxyname, proxyport, &rc)) {
+    while ((again = attempt(ctx, worker, conf, proxyname, proxyport, &rc)) || (rc != DECLINED && farm_decides(ctx, rc))) {
         last = status_of(ctx, rc);
         farm_snapshot_restore(ctx);
+        farm_environment(ctx);
         farm_body_rewind(ctx);
-        if (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
-            farm_environment(ctx);
-            return refuse(ctx, last);
+        rc = again ? farm_destination_find(ctx, last) : farm_destination_give_up(ctx, last);
+        if (rc != OK) {
+            return rc;
         }
-        worker = farm_worker_for(r, conf, ctx->request.farm, ctx->request.member, ctx->mapped + 6);
+        worker = farm_destination_worker(ctx, conf);
         if (!worker || (rc = direct(ctx)) != OK) {
             farm_on_drop(farm_current->engine, &ctx->request);
             return worker ? rc : HTTP_INTERNAL_SERVER_ERROR;
         }
     }
-    if (rc == DECLINED) {
-        /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
-        apr_pool_cleanup_register(r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);
-        return rc;
-    }
-    return finish(ctx, rc);
+    return rc == DECLINED ? rc : finish(ctx, rc);
 }
 
 static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
@@ -291,8 +288,15 @@ static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_serve
         return DECLINED;
     }
     /* With a ProxyRemote that failed, mod_proxy asks again without it. What has been attempted and judged is over. */
-    if (ctx->request.flags & FARM_REQUEST_OPEN) {
+    if (ctx->is_ready) {
         ctx->outcome = serve(ctx, worker, conf, proxyname, proxyport);
+        if (ctx->outcome == DECLINED) {
+            /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
+            apr_pool_cleanup_register(r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);
+            return DECLINED;
+        }
+        ctx->is_ready = 0;
+        over(ctx, ctx->outcome);
     }
     return ctx->outcome;
 }

@@ -26,10 +26,24 @@ apr_status_t farm_workers_child(apr_pool_t *pchild);
 /* The worker for a member, made when it is first asked for; NULL when that fails, which has been logged. */
 proxy_worker *farm_worker_for(request_rec *r, proxy_server_conf *conf, apr_uint32_t farm, apr_uint32_t member,
                               const char *farm_url);
+/* The same for a server that FarmForward names, by its number. */
+proxy_worker *farm_worker_for_server(request_rec *r, proxy_server_conf *conf, apr_uint32_t server);
 /* What a worker has moved since it was last asked, in bytes. */
 void farm_worker_moved(proxy_worker *worker, apr_uint64_t *bytes_in, apr_uint64_t *bytes_out);
 /* Whether this host has no file or port left for a connection to the worker's member, or its pool is exhausted. */
 int farm_worker_shortage(proxy_worker *worker);
+
+/* farm_destination.c: who serves a request */
+
+/* Lets a request say which member it wants, before the first member of a farm is chosen. */
+void farm_destination_ask(farm_ctx *ctx);
+/* Finds the member or server for the next attempt: OK, and ctx->member is set; or the status for the client.
+ * `last_failure`: of the attempt before; 0: there was none. */
+int farm_destination_find(farm_ctx *ctx, int last_failure);
+/* The same when the farm's own members have had their chance. */
+int farm_destination_give_up(farm_ctx *ctx, int last_failure);
+/* The worker for what was found; NULL when it cannot be made, which has been logged. */
+proxy_worker *farm_destination_worker(farm_ctx *ctx, proxy_server_conf *conf);
 
 /* farm_evidence.c */
 void farm_evidence_hooks(void);

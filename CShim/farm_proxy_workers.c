@@ -28,6 +28,7 @@ typedef struct site {
 /* The sites of one virtual host. */
 struct farm_sites {
     apr_array_header_t **farms;         /* by number of the farm: arrays of site, of which the first has no line */
+    site servers;                       /* those that FarmForward names, by number */
 };
 
 static apr_pool_t *worker_pool;
@@ -56,6 +57,8 @@ void farm_workers_prepare(apr_pool_t *pconf, server_rec *main_server, farm_conf 
             sites->farms[farm] = apr_array_make(pconf, 1, sizeof(site));
             add_site(pconf, sites->farms[farm], NULL, conf->config.farms[farm].member_count);
         }
+        sites->servers.line = NULL;
+        sites->servers.workers = apr_pcalloc(pconf, sizeof(member_worker *) * (apr_size_t)(conf->servers->nelts + 1));
         for (i = 0; i < proxy->workers->nelts; i++) {
             proxy_worker *line = &APR_ARRAY_IDX(proxy->workers, i, proxy_worker);
             const char *host = line->s->hostname_ex;
@@ -135,22 +138,33 @@ static member_worker *make_worker(request_rec *r, proxy_server_conf *conf, const
     return made;
 }
 
-proxy_worker *farm_worker_for(request_rec *r, proxy_server_conf *conf, apr_uint32_t farm, apr_uint32_t member,
-                              const char *farm_url)
+static proxy_worker *worker_of(request_rec *r, proxy_server_conf *conf, site *at, apr_uint32_t local,
+                               const farm_member *member)
 {
-    site *at = site_for(r, conf, farm, farm_url);
-    apr_uint32_t local = member - farm_current->config.farms[farm].first_member;
     member_worker *found = __atomic_load_n(&at->workers[local], __ATOMIC_ACQUIRE);
 
     if (!found) {
         apr_thread_mutex_lock(worker_mutex);
         found = at->workers[local];
-        if (!found && (found = make_worker(r, conf, at, farm_current->member_at[member])) != NULL) {
+        if (!found && (found = make_worker(r, conf, at, member)) != NULL) {
             __atomic_store_n(&at->workers[local], found, __ATOMIC_RELEASE);
         }
         apr_thread_mutex_unlock(worker_mutex);
     }
     return found ? found->worker : NULL;
+}
+
+proxy_worker *farm_worker_for(request_rec *r, proxy_server_conf *conf, apr_uint32_t farm, apr_uint32_t member,
+                              const char *farm_url)
+{
+    return worker_of(r, conf, site_for(r, conf, farm, farm_url),
+                     member - farm_current->config.farms[farm].first_member, farm_current->member_at[member]);
+}
+
+proxy_worker *farm_worker_for_server(request_rec *r, proxy_server_conf *conf, apr_uint32_t server)
+{
+    return worker_of(r, conf, &farm_conf_of(r->server)->sites->servers, server,
+                     APR_ARRAY_IDX(farm_current->servers, server, farm_member *));
 }
 
 /* The worker's own counters are plain additions by many threads, as everywhere in mod_proxy; what one thread takes from

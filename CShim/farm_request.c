@@ -8,6 +8,9 @@ farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, 
     memset(ctx, 0, offsetof(farm_ctx, request.tried));
     ctx->r = r;
     ctx->farm = farm;
+    ctx->origin = farm;
+    ctx->farm_url = r->filename + 6;
+    ctx->client_args = r->args;
     ctx->request.farm = number;
     ctx->request.member = FARM_NONE;
     ctx->mapped = r->filename;
@@ -17,13 +20,10 @@ farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, 
     return ctx;
 }
 
-void farm_request_key(request_rec *r, farm_farm *farm, farm_request *request)
+void farm_request_key(request_rec *r, const farm_farm *farm, farm_request *request)
 {
     const char *error = NULL, *key;
 
-    if (!farm->key_expression) {
-        return;
-    }
     key = ap_expr_str_exec(r, farm->key_expression, &error);
     if (error) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "FARM00015: farm %s: the key's expression failed, and the request "
@@ -94,16 +94,20 @@ static const char *const conditions[] = { "ok", "full", "offline", "down" };
 
 static const char *attempts_of(const farm_ctx *ctx)
 {
-    return attempt_numbers[ctx->request.attempts <= FARM_MOST_ATTEMPTS ? ctx->request.attempts : FARM_MOST_ATTEMPTS];
+    apr_uint32_t attempts = ctx->attempts_before + ctx->request.attempts;
+
+    return attempts <= FARM_MOST_ATTEMPTS ? attempt_numbers[attempts] : apr_itoa(ctx->r->pool, (int)attempts);
 }
 
 /* What most requests are told: logs read FARM_MEMBER and FARM_REASON most, and apr_table_get passes over each entry whose
  * name begins alike. */
-void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member)
+void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member, const char *name)
 {
     apr_table_t *env = member->environment = apr_table_make(p, 10);
 
-    apr_table_setn(env, "FARM_MEMBER", member->name);
+    if (name) {
+        apr_table_setn(env, "FARM_MEMBER", name);
+    }
     apr_table_setn(env, "FARM_REASON", "algorithm");
     apr_table_setn(env, "FARM_NAME", farm->key);
     apr_table_setn(env, "FARM_URL", member->url);
@@ -111,7 +115,9 @@ void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *membe
     apr_table_setn(env, "FARM_CONDITION", conditions[0]);
     apr_table_setn(env, "BALANCER_NAME", farm->balancer_name);
     apr_table_setn(env, "BALANCER_WORKER_NAME", member->mapped);
-    apr_table_setn(env, "BALANCER_WORKER_ROUTE", member->name);
+    if (name) {
+        apr_table_setn(env, "BALANCER_WORKER_ROUTE", member->route);
+    }
 }
 
 static int set_one(void *env, const char *name, const char *value)
@@ -131,9 +137,20 @@ void farm_environment(farm_ctx *ctx)
     else {
         apr_table_do(set_one, r->subprocess_env, ctx->member->environment, NULL);
     }
-    if (ctx->request.attempts > 1) {
+    if (ctx->forwards) {
+        apr_table_setn(r->subprocess_env, "FARM_REASON", "forward");
+    }
+    else if (ctx->request.attempts > 1) {
         apr_table_setn(r->subprocess_env, "FARM_REASON", "failover");
+    }
+    else if (ctx->request.flags & FARM_REQUEST_TIED) {
+        apr_table_setn(r->subprocess_env, "FARM_REASON", "sticky");
+    }
+    if (ctx->forwards || ctx->request.attempts > 1) {
         apr_table_setn(r->subprocess_env, "FARM_ATTEMPTS", attempts_of(ctx));
+    }
+    if (ctx->member_is_server) {
+        apr_table_setn(r->subprocess_env, "FARM_CONDITION", conditions[ctx->condition & 3]);
     }
 }
 

@@ -29,13 +29,23 @@ typedef enum {
 
 typedef struct farm_ctx {
     request_rec *r;
-    farm_farm *farm;
+    farm_farm *farm;                    /* the one that serves: after a forward another than the URL named */
+    const farm_farm *origin;            /* the one that the URL named */
+    const char *farm_url;               /* by which the farm that serves is asked for */
+    char *client_args;                  /* r->args as they came */
+    int forwards;
+    const struct farm_fallback *fallback;   /* by which it was forwarded last */
+    int member_is_server;               /* what serves is no member but the server of that fallback */
+    int as_written;                     /* the path is the administrator's, to be used as it stands */
+    apr_uint32_t attempts_before;       /* at members of farms that forwarded it */
+    apr_uint32_t condition;             /* of the farm that could not serve it, when it did */
+    int is_ready;                       /* the scheme handler has something to do */
     const char *mapped;                 /* r->filename as mod_proxy mapped it: "proxy:scheme://NAME/..." */
     const char *path;                   /* the part of it after the farm's name */
     apr_size_t path_length;
     int canonical;                      /* each member's URL is still to be brought into its scheme's canonical form */
     int aside;                          /* mod_proxy's own handlers are at work: ours step aside */
-    farm_member *member;
+    farm_member *member;                /* who serves, or served last */
     char *url;
     int outcome;                        /* what the handler returned when the attempts were over */
     /* the answer of the attempt under way */
@@ -56,7 +66,8 @@ typedef struct farm_ctx {
 } farm_ctx;
 
 /* farm_request.c */
-void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member);
+/* `name`: the member's; NULL for a server, which is none. */
+void farm_environment_prepare(apr_pool_t *p, farm_farm *farm, farm_member *member, const char *name);
 /* Asked by every hook, of every proxied request. */
 static inline farm_ctx *farm_ctx_of(request_rec *r)
 {

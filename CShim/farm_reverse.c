@@ -103,22 +103,28 @@ static const char *farm_url(farm_ctx *ctx, const char *url)
     if (!origin || !scheme_end) {
         return NULL;
     }
-    if (!strcmp(host, ctx->farm->key)) {
+    if (!strcmp(host, ctx->origin->key)) {
         return url;
     }
-    if (!(same = apr_hash_get(ctx->farm->origins, origin, APR_HASH_KEY_STRING))) {
-        return NULL;
+    if (ctx->member_is_server) {
+        const char *own = origin_of(p, ctx->member->mapped, &rest, NULL);
+        best = own && !strcmp(own, origin) ? path : NULL;
     }
-    for (i = 0; i < same->nelts; i++) {
-        rest = below(path, APR_ARRAY_IDX(same, i, farm_member *));
-        if (rest && (!best || rest > best)) {
-            best = rest;
+    else if (!strcmp(host, ctx->farm->key)) {
+        best = path;
+    }
+    else if ((same = apr_hash_get(ctx->farm->origins, origin, APR_HASH_KEY_STRING)) != NULL) {
+        for (i = 0; i < same->nelts; i++) {
+            rest = below(path, APR_ARRAY_IDX(same, i, farm_member *));
+            if (rest && (!best || rest > best)) {
+                best = rest;
+            }
         }
     }
     if (!best) {
         return NULL;
     }
-    return apr_psprintf(p, "%.*s://%s%s%s", (int)(scheme_end - (ctx->mapped + 6)), ctx->mapped + 6, ctx->farm->key,
+    return apr_psprintf(p, "%.*s://%s%s%s", (int)(scheme_end - (ctx->mapped + 6)), ctx->mapped + 6, ctx->origin->key,
                         *best == '/' ? "" : "/", best);
 }
 
@@ -176,7 +182,7 @@ static const char *cookie_domain(farm_ctx *ctx)
 
     for (i = 0; i < domains->nelts; i++) {
         struct proxy_alias *one = &APR_ARRAY_IDX(domains, i, struct proxy_alias);
-        if (!strcasecmp(one->fake, ctx->farm->key)) {
+        if (!strcasecmp(one->fake, ctx->origin->key)) {
             return one->real;
         }
     }
@@ -205,7 +211,8 @@ static const char *mapped_cookie(farm_ctx *ctx, const char *cookie)
         host = apr_pstrmemdup(ctx->r->pool, *value == '.' ? value + 1 : value,
                               (apr_size_t)(end - value) - (*value == '.'));
         ap_str_tolower(host);
-        if (apr_hash_get(ctx->farm->hosts, host, APR_HASH_KEY_STRING)) {
+        if (ctx->member_is_server ? ctx->member->host && !strcmp(host, ctx->member->host)
+            : apr_hash_get(ctx->farm->hosts, host, APR_HASH_KEY_STRING) != NULL) {
             return apr_psprintf(ctx->r->pool, "%.*s%s%s", (int)(value - cookie), cookie, domain, end);
         }
     }

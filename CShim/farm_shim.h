@@ -30,6 +30,8 @@ APLOG_USE_MODULE(proxy_farm);
 typedef struct farm_member {
     const char *url;                    /* as configured */
     const char *name;
+    const char *route;
+    const char *redirect;               /* name of the member that stands in for it; NULL: none */
     int weight, tier, admin, max_inflight;
     apr_array_header_t *parameters;     /* of farm_parameter: worker parameters, in order */
     const char *file;
@@ -52,6 +54,29 @@ typedef struct farm_parameter {
     const char *value;
 } farm_parameter;
 
+/* A condition of a farm, as Swift numbers them; the last is ours, for the fallback of them all. */
+#define FARM_FULL 1
+#define FARM_ANY_CONDITION 4
+
+typedef enum { FARM_FALLBACK_BUSY, FARM_FALLBACK_REDIRECT, FARM_FALLBACK_FORWARD } farm_fallback_kind;
+
+/* What a farm does with a request that it cannot serve. */
+typedef struct farm_fallback {
+    farm_fallback_kind kind;
+    const char *file;
+    int line;
+    const char *url;                    /* as written */
+    int status;                         /* of a redirect */
+    ap_expr_info_t *expression;
+    int seconds;                        /* of Retry-After; 0: the farm's retry */
+    /* of a forward */
+    const char *base, *host;            /* the URL up to its path; its host and port, in lower case */
+    const char *path, *query;           /* NULL: the request's own; the path with the query */
+    apr_uint32_t farm;                  /* FARM_NONE: a server */
+    farm_member *server;
+    apr_uint32_t number;                /* of the server */
+} farm_fallback;
+
 typedef struct farm_farm {
     const char *name;                   /* as written */
     const char *key;                    /* lower case */
@@ -67,6 +92,10 @@ typedef struct farm_farm {
     int max_attempts, retry_safe, fall, fail_on_timeout;
     apr_interval_time_t retry;
     apr_uint64_t fail_on_status[10];
+    apr_interval_time_t slowstart;
+    int panic, eject;
+    const char *sticky_cookie, *sticky_parameter;   /* NULL: off */
+    farm_fallback *fallbacks[FARM_ANY_CONDITION + 1];   /* by condition */
     apr_hash_t *origins;                /* "scheme://host:port" -> apr_array_header_t of farm_member * */
     apr_hash_t *hosts;                  /* host -> farm_member * */
 } farm_farm;
@@ -82,6 +111,8 @@ typedef struct farm_conf {
     int table_members, table_farms, table_metrics;  /* 0: as configured and a quarter more */
     const char *table_file;
     int table_line;
+    const char *state_file;             /* NULL: none */
+    apr_array_header_t *servers;        /* of farm_member *: what FarmForward names beside farms */
     /* when the configuration is complete */
     farm_config config;
     farm_engine *engine;
@@ -102,20 +133,35 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
 
 /* farm_member_parameters.c: the words of a FarmMember line */
 const char *farm_member_parse(apr_pool_t *p, farm_farm *farm, farm_member *member, const char *words);
+/* Takes member->url apart; what is wrong with it, for the directive of that name, or NULL. */
+const char *farm_member_parse_url(apr_pool_t *p, farm_member *member, const char *directive);
 
 /* farm_tables.c: the segment, its locks, the engine */
 int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf);
 int farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf);
 void farm_tables_child_gone(apr_uint32_t pid);
 void farm_tables_sweep(void);
+/* What the parent does from time to time: also ends what is over, and writes the state file. */
+void farm_tables_tick(server_rec *s);
+/* What a browser's form must hold to change anything; the same until a full stop. */
+const char *farm_tables_nonce(void);
 /* How many different metrics the formulas of a configuration name. */
 unsigned int farm_named_metrics(apr_pool_t *p, farm_conf *conf);
 
 /* farm_proxy.c */
 void farm_proxy_hooks(void);
 
-/* farm_handlers.c */
+/* farm_fallback.c: the one for a condition; NULL when there is none, or the condition is ok */
+const farm_fallback *farm_fallback_for(const farm_farm *farm, apr_uint32_t condition);
+
+/* farm_state_file.c: the parent */
+void farm_state_file_begin(void);
+void farm_state_file_read(server_rec *s, farm_conf *conf);
+void farm_state_file_write(server_rec *s, farm_conf *conf);
+
+/* farm_handlers.c, farm_update.c, farm_manager.c */
 int farm_status_handler(request_rec *r);
+int farm_manager_handler(request_rec *r);
 int farm_update_handler(request_rec *r);
 int farm_balance_handler(request_rec *r);
 
@@ -135,7 +181,9 @@ void farm_host_prepare(void);
 void farm_callers_prepare(apr_pool_t *p, farm_conf *conf);
 apr_status_t farm_callers_child(apr_pool_t *pchild);
 
-/* farm_request.c: the key of a request, where its farm's algorithm wants one */
-void farm_request_key(request_rec *r, farm_farm *farm, farm_request *request);
+/* farm_request.c: the key of a request whose farm's algorithm wants one */
+void farm_request_key(request_rec *r, const farm_farm *farm, farm_request *request);
+/* farm_sticky.c: ties a request to the member that its session names, where its farm asks for that */
+void farm_request_tie(request_rec *r, farm_request *request);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct farm_retained {
     farm_tables *tables;
     apr_array_header_t *locks;          /* of apr_global_mutex_t * */
     pid_t parent;
+    char nonce[33];
 } farm_retained;
 
 #define RETAINED_KEY "mod_proxy_farm"
@@ -39,6 +40,19 @@ unsigned int farm_named_metrics(apr_pool_t *p, farm_conf *conf)
         farms[i].load_length = farms[i].load ? (uint32_t)strlen(farms[i].load) : 0;
     }
     return farm_on_metric_count(&config);
+}
+
+/* The number of a member within its farm; FARM_NONE without a name. */
+static apr_uint32_t number_of(const farm_farm *farm, const char *name)
+{
+    int i;
+
+    for (i = 0; name && i < farm->members->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(farm->members, i, farm_member *)->name, name)) {
+            return (apr_uint32_t)i;
+        }
+    }
+    return FARM_NONE;
 }
 
 static void describe(apr_pool_t *pconf, farm_conf *conf)
@@ -70,6 +84,13 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
         farms[i].load_length = farm->load ? (uint32_t)strlen(farm->load) : 0;
         farms[i].expect_us = (uint64_t)farm->expect;
         farms[i].expect_ignore = (uint32_t)farm->expect_ignore;
+        farms[i].slowstart_us = (uint64_t)farm->slowstart;
+        farms[i].panic = (uint32_t)farm->panic;
+        farms[i].eject = (uint32_t)farm->eject;
+        farms[i].sticky_cookie = farm->sticky_cookie;
+        farms[i].sticky_cookie_length = farm->sticky_cookie ? (uint32_t)strlen(farm->sticky_cookie) : 0;
+        farms[i].sticky_parameter = farm->sticky_parameter;
+        farms[i].sticky_parameter_length = farm->sticky_cookie ? (uint32_t)strlen(farm->sticky_parameter) : 0;
         for (j = 0; j < farm->members->nelts; j++, next++) {
             farm_member *member = conf->member_at[next] = APR_ARRAY_IDX(farm->members, j, farm_member *);
             members[next].name = member->name;
@@ -80,7 +101,15 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
             members[next].tier = (uint32_t)member->tier;
             members[next].admin = (uint32_t)member->admin;
             members[next].max_inflight = (uint32_t)member->max_inflight;
-            farm_environment_prepare(pconf, farm, member);
+            members[next].redirect = number_of(farm, member->redirect);
+            members[next].route = member->route;
+            members[next].route_length = (uint32_t)strlen(member->route);
+            farm_environment_prepare(pconf, farm, member, member->name);
+        }
+        for (j = 1; j <= FARM_ANY_CONDITION; j++) {
+            if (farm->fallbacks[j] && farm->fallbacks[j]->server) {
+                farm_environment_prepare(pconf, farm, farm->fallbacks[j]->server, NULL);
+            }
         }
         farm_reverse_index(pconf, farm);
     }
@@ -193,6 +222,15 @@ static int make_room(server_rec *s, apr_pool_t *ptemp, farm_conf *conf)
     return 1;
 }
 
+/* A configuration's last word, at a stop or restart. A child that ends by itself goes through this too. */
+static apr_status_t write_last_state(void *data)
+{
+    if (retained->parent == getpid()) {
+        farm_state_file_write(ap_server_conf, data);
+    }
+    return APR_SUCCESS;
+}
+
 static apr_status_t destroy_engine(void *data)
 {
     farm_on_engine_destroy(data);
@@ -202,7 +240,7 @@ static apr_status_t destroy_engine(void *data)
 int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf)
 {
     apr_pool_t *ptemp;
-    int ready;
+    int ready, is_first;
 
     apr_pool_create(&ptemp, pconf);
     describe(pconf, conf);
@@ -210,8 +248,11 @@ int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf)
     if (!retained) {
         retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
         retained->locks = apr_array_make(s->process->pool, 16, sizeof(apr_global_mutex_t *));
+        apr_snprintf(retained->nonce, sizeof(retained->nonce), "%016" APR_UINT64_T_HEX_FMT "%016" APR_UINT64_T_HEX_FMT,
+                     farm_host_seed(), farm_host_seed());
     }
     retained->parent = getpid();
+    is_first = !retained->tables;
     if (retained->tables) {
         farm_on_sweep(retained->tables);
     }
@@ -226,6 +267,12 @@ int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf)
         return !OK;
     }
     apr_pool_cleanup_register(pconf, conf->engine, destroy_engine, apr_pool_cleanup_null);
+    farm_state_file_begin();
+    if (is_first) {
+        farm_state_file_read(s, conf);
+        farm_on_tick(conf->engine);
+    }
+    apr_pool_cleanup_register(pconf, conf, write_last_state, apr_pool_cleanup_null);
     farm_workers_prepare(pconf, s, conf);
     farm_callers_prepare(pconf, conf);
     return OK;
@@ -263,4 +310,17 @@ void farm_tables_sweep(void)
     if (retained && retained->tables && retained->parent == getpid()) {
         farm_on_sweep(retained->tables);
     }
+}
+
+void farm_tables_tick(server_rec *s)
+{
+    if (farm_current && retained && retained->parent == getpid()) {
+        farm_on_tick(farm_current->engine);
+        farm_state_file_write(s, farm_current);
+    }
+}
+
+const char *farm_tables_nonce(void)
+{
+    return retained->nonce;
 }

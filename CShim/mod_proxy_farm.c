@@ -73,8 +73,8 @@ static void farm_child_status(server_rec *s, pid_t pid, ap_generation_t generati
 static int farm_monitor(apr_pool_t *p, server_rec *s)
 {
     (void)p;
-    (void)s;
     farm_tables_sweep();
+    farm_tables_tick(s);
     return DECLINED;
 }
 
@@ -89,6 +89,7 @@ static void farm_register_hooks(apr_pool_t *p)
     ap_hook_monitor(farm_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(farm_update_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(farm_balance_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(farm_manager_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(farm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     farm_proxy_hooks();
 }

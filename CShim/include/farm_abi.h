@@ -27,6 +27,9 @@ typedef struct farm_member_config {
     uint32_t tier;              /* 0 to 9 */
     uint32_t admin;             /* 0 on, 1 drain, 2 off */
     uint32_t max_inflight;      /* 0: no limit */
+    uint32_t redirect;          /* farm-local: who serves what asks for this one by name, when it is not available; FARM_NONE */
+    const char *route;          /* by which a sticky cookie names it */
+    uint32_t route_length;
 } farm_member_config;
 
 typedef struct farm_farm_config {
@@ -45,6 +48,13 @@ typedef struct farm_farm_config {
     uint32_t load_length;
     uint32_t expect_ignore;     /* FarmExpectUpdate: 1 ignore, 0 out */
     uint64_t expect_us;         /* 0: off */
+    uint64_t slowstart_us;      /* 0: off */
+    uint32_t panic;             /* percent; 0: off */
+    uint32_t eject;             /* 1: outliers are put down for a while */
+    const char *sticky_cookie;  /* FarmSticky route: the cookie's name and the path parameter's; NULL: off */
+    const char *sticky_parameter;
+    uint32_t sticky_cookie_length;
+    uint32_t sticky_parameter_length;
 } farm_farm_config;
 
 typedef struct farm_config {
@@ -126,6 +136,8 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
 #define FARM_REQUEST_KEYED 128u         /* it has a key for an algorithm that wants one */
 #define FARM_REQUEST_ASKED 256u         /* it only asks who would serve it: it tries no member that is down */
+#define FARM_REQUEST_NAMED 512u         /* it names a member to be served by: `named` */
+#define FARM_REQUEST_TIED 1024u         /* that member was chosen for it, or the one that stands in for it */
 
 typedef struct farm_request {
     uint64_t chosen_at;         /* monotonic us */
@@ -135,6 +147,7 @@ typedef struct farm_request {
     uint32_t attempts;          /* attempts begun */
     uint32_t flags;             /* IDEMPOTENT and MAY_TRY are set by the caller, the others by Swift */
     uint32_t status;            /* final status of this attempt's answer; 0: none yet */
+    uint32_t named;             /* farm-local; with FARM_REQUEST_NAMED */
     uint32_t tried[FARM_MOST_ATTEMPTS];     /* farm-local; valid up to attempts */
 } farm_request;
 
@@ -147,8 +160,17 @@ uint32_t farm_on_find_farm(const farm_engine *engine, const char *host, uint32_t
 /* Gives a request its key, by the text that the farm's expression makes of it; an empty text gives none. */
 void farm_on_key(farm_request *request, const char *text, uint32_t length);
 
+/* Ties a request to the member that the route of its cookie or path parameter names, where its farm asks for that and
+ * there is such a member. `cookies`: the values of its Cookie headers, joined by "; " or ","; each may be NULL. */
+void farm_on_route(farm_engine *engine, farm_request *request, const char *cookies, uint32_t cookies_length,
+                   const char *path, uint32_t path_length, const char *query, uint32_t query_length);
+
 /* Chooses a member for the next attempt and takes a place in flight. 1: request->member is set. 0: none will do. */
 int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
+
+/* Counts a request that a farm redirected, or forwarded elsewhere. */
+void farm_on_redirected(farm_engine *engine, uint32_t farm);
+void farm_on_forwarded(farm_engine *engine, uint32_t farm);
 
 /* The condition of a farm now: 0 ok, 1 full, 2 offline, 3 down. */
 uint32_t farm_on_condition(const farm_engine *engine, uint32_t farm);
@@ -187,6 +209,27 @@ void farm_on_report(farm_engine *engine, farm_request *request, const char *text
 /* Which members the farms of a form-encoded query (`farm=A&farm=B`), which is written over, would choose now. Answers
  * as farm_on_update does. `key` is handed to farm_host_key. */
 void farm_on_balance(farm_engine *engine, char *query, uint32_t length, void *key, void *out);
+
+/* ---- management: any thread of a child ---- */
+
+/* What may be wrong with the words of a change that came as form-encoded text (farm_on_manage). */
+#define FARM_MANAGE_BY_FORM 1u          /* a browser sent it: it must hold the nonce */
+
+/* Makes the change that a form-encoded text, which is written over, asks for: all of it, or nothing and a line that says
+ * why. `by`: who asks, when the text does not say. `nonce`: what a form must hold when FARM_MANAGE_BY_FORM is set in
+ * `flags`. Answers through farm_host_status and farm_host_write with `out`; 1 when the change was made. */
+int farm_on_manage(farm_engine *engine, char *text, uint32_t length, const char *by, uint32_t by_length,
+                   const char *nonce, uint32_t nonce_length, uint32_t flags, void *out);
+
+/* ---- the state file: parent, one thread ---- */
+
+/* Writes what shall survive a full stop, through farm_host_write with `out`. */
+void farm_on_state_write(farm_engine *engine, void *out);
+/* Takes over what was written, which is written over. NULL, or what is wrong with it, and then nothing was taken over;
+ * NUL-terminated, immortal; *line counts from 1. */
+const char *farm_on_state_read(farm_engine *engine, char *text, uint32_t length, uint32_t *line);
+/* Ends administrators' states whose time has come. */
+void farm_on_tick(farm_engine *engine);
 
 /* ---- reading ---- */
 

@@ -15,13 +15,15 @@
 #include <stdint.h>
 
 #define FARM_TABLE_MAGIC 0x314d524146595850ULL
-#define FARM_TABLE_MAJOR 2
+#define FARM_TABLE_MAJOR 3
 #define FARM_TABLE_MINOR 0
 
 #define FARM_LINE 64
 #define FARM_NAME_MAX 63
 #define FARM_LATENCY_BUCKETS 88
 #define FARM_METRIC_NAME_MAX 32
+#define FARM_BY_MAX 63
+#define FARM_REASON_MAX 191
 
 /* farm_row.use and member_row.use */
 #define FARM_ROW_FREE 0u
@@ -35,6 +37,8 @@
 #define FARM_ADMIN_OFF 2u
 #define FARM_DOWN_BY_FAILURES 0x10u
 #define FARM_DOWN_BY_MONITOR 0x20u
+/* Beside FARM_DOWN_BY_FAILURES: it stood out from its farm, and comes back in the same way. */
+#define FARM_DOWN_AS_OUTLIER 0x40u
 
 /* First thing in a block. Written by the parent, before a process that uses the block is forked; afterwards only two fields
  * of the first block change: config_generation, by the parent, and metric_count, under the lock of the metrics' names. */
@@ -54,6 +58,17 @@ typedef struct farm_block_header {
     uint32_t reserved;
 } farm_block_header;
 
+/* Who set the administrator's state of a farm or member, and why. Written under the lock of the row it is part of, and read
+ * between two equal even numbers of that row's sequence. */
+typedef struct farm_admin_note {
+    uint64_t since_us;          /* wall clock of the change */
+    uint64_t until_us;          /* wall clock at which it ends and `on` returns; 0: by another change only */
+    uint32_t writing;           /* 1 while it is being changed: what a dead writer left is not to be believed */
+    uint32_t reserved[11];
+    char     by[FARM_LINE];     /* NUL-terminated UTF-8; empty: the configuration */
+    char     reason[3 * FARM_LINE];     /* the same; empty: none was given */
+} farm_admin_note;
+
 /* One farm. */
 typedef struct farm_farm_row {
     /* line 0: identity, written by the parent */
@@ -62,7 +77,12 @@ typedef struct farm_farm_row {
     uint64_t generation;        /* low half: reports of load; high half: every other change that a choice must see */
     uint32_t use;
     uint32_t retired_in;        /* config_generation in which the configuration no longer had it */
-    uint8_t  line1_reserved[48];
+    uint32_t admin;             /* FARM_ADMIN_*, of the farm as a whole; under the farms' lock, published last */
+    uint32_t sequence;          /* odd while a holder of the lock is writing admin and its note */
+    uint32_t writer;            /* pid of that holder */
+    uint32_t line1_padding;
+    uint64_t judged_at;         /* monotonic us at which outliers were last looked for */
+    uint8_t  line1_reserved[24];
     /* line 2: written by every request */
     uint64_t cursor;            /* round robin's ticket */
     uint64_t requests;          /* requests of clients */
@@ -72,6 +92,8 @@ typedef struct farm_farm_row {
     uint32_t inflight;          /* over all members, two's complement; kept while counts_inflight is 1 */
     uint32_t counts_inflight;   /* 1: its algorithm asks for the one above; written by the parent */
     uint8_t  line2_reserved[16];
+    /* lines 3 to 7 */
+    farm_admin_note note;
 } farm_farm_row;
 
 /* One member of one farm. */
@@ -85,7 +107,7 @@ typedef struct farm_member_row {
     uint32_t fails;             /* failures in a row that count towards fall */
     uint32_t failed_trials;     /* since it went down */
     uint64_t status_since_us;   /* wall clock of the last change of health */
-    uint64_t admin_since_us;    /* wall clock of the last change of admin */
+    uint64_t available_since;   /* monotonic us at which it became available again; 0: it was from the start */
     uint32_t sequence;          /* odd while a holder of the lock is writing this row */
     uint32_t writer;            /* pid of that holder */
     uint32_t configured_weight; /* what the configuration said: a changed value there replaces the one above */
@@ -107,14 +129,22 @@ typedef struct farm_member_row {
     uint32_t use;
     uint32_t farm;              /* index of its farm's row */
     uint32_t retired_in;
-    uint32_t reserved[13];
-    /* last line: what it reports of itself, written under the row's lock, each word read alone */
+    uint32_t ejections;         /* times it was put down as an outlier, not long after one another */
+    uint64_t failed_outcomes;   /* attempts that failed, and answers that are an error */
+    uint64_t judged_requests;   /* requests and failed_outcomes when outliers were last looked for */
+    uint64_t judged_failures;
+    uint32_t recent_requests;   /* those since, and what is left of those before */
+    uint32_t recent_failures;
+    uint32_t reserved[4];
+    /* line 15: what it reports of itself, written under the row's lock, each word read alone */
     uint64_t updated_us;        /* monotonic us of its last update; 0: never */
     uint64_t known_since_us;    /* monotonic us at which it was first configured */
     uint64_t load;              /* see FARM_UNKNOWN_BITS */
     uint64_t updates;           /* updates and reports that were stored */
     uint64_t bad_reports;       /* reports in the header of an answer that could not be read */
     uint8_t  reports_reserved[24];
+    /* lines 16 to 20 */
+    farm_admin_note note;
 } farm_member_row;
 
 /* The name of one metric. Written once, under the lock of the names; valid below header.metric_count. */
@@ -133,13 +163,16 @@ typedef struct farm_slot_row {
 } farm_slot_row;
 
 _Static_assert(sizeof(farm_block_header) == FARM_LINE, "header is one line");
-_Static_assert(sizeof(farm_farm_row) == 3 * FARM_LINE, "farm row is three lines");
+_Static_assert(sizeof(farm_admin_note) == 5 * FARM_LINE, "note is five lines");
+_Static_assert(offsetof(farm_farm_row, note) == 3 * FARM_LINE, "the note begins a line");
+_Static_assert(sizeof(farm_farm_row) == 8 * FARM_LINE, "farm row is eight lines");
 _Static_assert(offsetof(farm_farm_row, generation) == FARM_LINE, "generation has its own line");
 _Static_assert(offsetof(farm_farm_row, cursor) == 2 * FARM_LINE, "counters have their own line");
 _Static_assert(offsetof(farm_member_row, inflight) == FARM_LINE, "per-request counters have their own line");
 _Static_assert(offsetof(farm_member_row, latency_buckets) == 2 * FARM_LINE, "latencies begin a line");
 _Static_assert(offsetof(farm_member_row, updated_us) == 15 * FARM_LINE, "reports have their own line");
-_Static_assert(sizeof(farm_member_row) == 16 * FARM_LINE, "member row is sixteen lines");
+_Static_assert(offsetof(farm_member_row, note) == 16 * FARM_LINE, "the note begins a line");
+_Static_assert(sizeof(farm_member_row) == 21 * FARM_LINE, "member row is twenty-one lines");
 _Static_assert(sizeof(farm_metric_row) == FARM_LINE, "metric row is one line");
 _Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
 
@@ -147,6 +180,10 @@ _Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
 static inline char *farm_row_name(farm_farm_row *row) { return row->name; }
 static inline char *farm_member_row_name(farm_member_row *row) { return row->name; }
 static inline uint64_t *farm_member_row_buckets(farm_member_row *row) { return row->latency_buckets; }
+static inline char *farm_note_by(farm_admin_note *note) { return note->by; }
+static inline char *farm_note_reason(farm_admin_note *note) { return note->reason; }
+static inline farm_admin_note *farm_row_note(farm_farm_row *row) { return &row->note; }
+static inline farm_admin_note *farm_member_row_note(farm_member_row *row) { return &row->note; }
 static inline char *farm_metric_row_name(farm_metric_row *row) { return row->name; }
 
 /* A double that may be unknown, as one word: its bits, less those of the one NaN that means "unknown", so that a word of

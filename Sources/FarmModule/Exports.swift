@@ -152,6 +152,25 @@ private func grow(
     request.pointee.flags |= FARM_REQUEST_KEYED
 }
 
+@c public func farm_on_route(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
+    _ cookiesLength: UInt32, _ path: UnsafePointer<CChar>?, _ pathLength: UInt32, _ query: UnsafePointer<CChar>?,
+    _ queryLength: UInt32
+) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.tie(
+        request, cookies: bytes(cookies, cookiesLength), path: bytes(path, pathLength), query: bytes(query, queryLength)
+    )
+}
+
+@c public func farm_on_redirected(_ engine: OpaquePointer?, _ farm: UInt32) {
+    theEngine(engine)?.pointee.countRedirected(Int(farm))
+}
+
+@c public func farm_on_forwarded(_ engine: OpaquePointer?, _ farm: UInt32) {
+    theEngine(engine)?.pointee.countForwarded(Int(farm))
+}
+
 @c public func farm_on_choose(
     _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
     _ now: UInt64
@@ -162,7 +181,7 @@ private func grow(
 
 @c public func farm_on_condition(_ engine: OpaquePointer?, _ farm: UInt32) -> UInt32 {
     guard let engine = theEngine(engine), Int(farm) < engine.pointee.farms.count else { return Condition.down.rawValue }
-    return engine.pointee.farms[Int(farm)].condition(now: farm_host_clock()).rawValue
+    return engine.pointee.condition(Int(farm)).rawValue
 }
 
 @c public func farm_on_answer(
@@ -211,6 +230,36 @@ private func grow(
 ) {
     theEngine(engine)?.balance(mutableBytes(query, length), key: key, out: out)
 }
+
+// MARK: Management
+
+@c public func farm_on_manage(
+    _ engine: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?, _ length: UInt32, _ by: UnsafePointer<CChar>?,
+    _ byLength: UInt32, _ nonce: UnsafePointer<CChar>?, _ nonceLength: UInt32, _ flags: UInt32,
+    _ out: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let engine = theEngine(engine) else { return 0 }
+    let asker = Engine.Asker(
+        name: bytes(by, byLength), nonce: flags & FARM_MANAGE_BY_FORM != 0 ? bytes(nonce, nonceLength) : nil)
+    return engine.pointee.manage(mutableBytes(text, length), by: asker, out: out) ? 1 : 0
+}
+
+@c public func farm_on_state_write(_ engine: OpaquePointer?, _ out: UnsafeMutableRawPointer?) {
+    theEngine(engine)?.pointee.writeState(to: out)
+}
+
+@c public func farm_on_state_read(
+    _ engine: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?, _ length: UInt32,
+    _ line: UnsafeMutablePointer<UInt32>?
+) -> UnsafePointer<CChar>? {
+    guard let engine = theEngine(engine), let fault = engine.pointee.readState(mutableBytes(text, length)) else {
+        return nil
+    }
+    line?.pointee = UInt32(clamping: fault.line)
+    return UnsafeRawPointer(fault.what.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+@c public func farm_on_tick(_ engine: OpaquePointer?) { theEngine(engine)?.pointee.tick() }
 
 // MARK: Reading
 

@@ -17,7 +17,7 @@ final class FarmBalancer: Balancer {
         farm = Farm(row: memory.farm, members: memory.members, algorithm: algorithm, health: memory.health)
         // A farm that has run for long is somewhere in its turn, and not where the other balancers are.
         farm_set64(&memory.farm.pointee.cursor, number >> 32)
-        farm.prepare(now: 0)
+        _ = farm.renewedView(now: 0)
     }
 
     deinit {

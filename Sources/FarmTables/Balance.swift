@@ -44,6 +44,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             request.farm = farm
             request.flags = FARM_REQUEST_ASKED
             farm_host_key(key, farm, &request)
+            _ = pointee.endStates(farm: Int(farm), now: now)
             if choose(&request, now: now) {
                 drop(&request)
                 answers.append(.member(request.member))

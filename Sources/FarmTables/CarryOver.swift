@@ -62,6 +62,7 @@ extension Tables {
             if row.pointee.use == FARM_ROW_FREE {
                 row.initialize(to: farm_farm_row())
                 copyName(farm.name, Int(farm.name_length), to: farm_row_name(row))
+                row.pointee.note.since_us = wallClock
             }
             row.pointee.use = FARM_ROW_USED
             row.pointee.retired_in = 0
@@ -86,7 +87,9 @@ extension Tables {
             row.pointee.configured_weight = member.weight
             row.pointee.configured_admin = member.admin
             row.pointee.status_since_us = wallClock
-            row.pointee.admin_since_us = wallClock
+            row.pointee.note.since_us = wallClock
+            // Who joins while others serve comes to its share slowly, as one that comes back does.
+            row.pointee.available_since = first.header.pointee.config_generation > 1 ? farm_host_clock() : 0
             row.pointee.known_since_us = farm_host_clock()
             let values = self.values(place)
             for metric in 0..<Int(first.layout.metrics) { farm_set64(values + metric, 0) }
@@ -99,8 +102,9 @@ extension Tables {
         if row.pointee.configured_admin != member.admin {
             row.pointee.configured_admin = member.admin
             let change = {
-                row.pointee.admin_since_us = wallClock
-                row.publish(row.state.with(admin: Admin(rawValue: member.admin) ?? .off))
+                farm_member_row_note(row).set(.plain(since: wallClock)) {
+                    row.publish(row.state.with(admin: Admin(rawValue: member.admin) ?? .off))
+                }
             }
             // Children of the configuration before may be changing the same word.
             if RowWriting.write(row, lock: lock(member: place, farm: farm), pid: 0, change) == nil { change() }

@@ -15,6 +15,7 @@ public struct Engine {
     let memberPlaces: UnsafeMutableBufferPointer<Tables.Place>
     let index: FarmIndex
     let loads: UnsafeMutableBufferPointer<LoadMeasure>
+    let routes: UnsafeMutableBufferPointer<RouteIndex>
     private let randomState: UnsafeMutablePointer<UInt64>
     /// The ledger of a process that serves no requests: the parent, or a child without a slot.
     private let nowhere: UnsafeMutablePointer<UInt32>
@@ -58,8 +59,15 @@ public struct Engine {
                     row: tables.farm(place), members: UnsafeMutableBufferPointer(rebasing: members[range]),
                     algorithm: Algorithm(rawValue: farm.algorithm) ?? .adaptive,
                     health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us),
-                    freshness: Freshness(expect: farm.expect_us, ignores: farm.expect_ignore != 0)))
+                    freshness: Freshness(expect: farm.expect_us, ignores: farm.expect_ignore != 0),
+                    slowStart: SlowStart(time: farm.slowstart_us), panic: min(100, farm.panic)))
+            for local in 0..<Int(farm.member_count) {
+                let redirect = config.members[Int(farm.first_member) + local].redirect
+                if redirect < farm.member_count { farms[at].setRedirect(local, to: redirect) }
+            }
         }
+        routes = .allocate(capacity: binding.farms.count)
+        for at in 0..<binding.farms.count { routes.initializeElement(at: at, to: RouteIndex(config, farm: at)) }
         loads = .allocate(capacity: binding.farms.count)
         for at in 0..<binding.farms.count {
             loads.initializeElement(at: at, to: LoadMeasure(config.farms[at], tables))
@@ -70,7 +78,7 @@ public struct Engine {
     }
 
     /// The formulas may be others than before: every load is computed anew.
-    private func measureLoads() {
+    func measureLoads() {
         for farm in 0..<farms.count {
             for local in 0..<farms[farm].members.count {
                 let load = SharedDouble.word(loads[farm].load(of: values(farm: farm, local: local)))
@@ -84,8 +92,8 @@ public struct Engine {
     private func creditNewcomers(_ wallClock: UInt64) {
         for farm in farms {
             for (at, member) in farm.members.enumerated()
-            where member.row.pointee.admin_since_us == wallClock && member.row.state.isAvailable {
-                farm.creditTraffic(at) { $0.row.pointee.admin_since_us != wallClock }
+            where member.row.pointee.note.since_us == wallClock && member.row.state.isAvailable {
+                farm.creditTraffic(at) { $0.row.pointee.note.since_us != wallClock }
             }
         }
     }
@@ -97,6 +105,8 @@ public struct Engine {
         policies.deallocate()
         for load in loads { load.deallocate() }
         loads.deallocate()
+        for route in routes { route.deallocate() }
+        routes.deallocate()
         farmPlaces.deallocate()
         memberPlaces.deallocate()
         index.deallocate()
@@ -118,7 +128,7 @@ public struct Engine {
             let place = memberPlaces[at]
             members[at].ledger = tables.blocks[place.block].cell(slot: slot, member: place.index)
         }
-        for farm in farms { farm.prepare(now: farm_host_clock()) }
+        for at in 0..<farms.count { _ = renewedView(at, now: farm_host_clock()) }
         serves = true
         return true
     }
@@ -162,6 +172,24 @@ public struct Engine {
         let place = memberPlaces[Int(firstMember(farm)) + local]
         let lock = tables.lock(member: place, farm: farmPlaces[Int(farm)])
         return RowWriting.write(row, lock: lock, pid: pid) { body(row) }
+    }
+
+    /// Writes what the administrator wants of a farm as a whole under its lock.
+    func write<Result>(farm: Int, _ body: (FarmRow) -> Result) -> Result? {
+        let row = farms[farm].row
+        return RowWriting.write(row, lock: tables.lock(farm: farmPlaces[farm]), pid: pid) { body(row) }
+    }
+
+    /// The view of a farm to choose from when the one that there is, is out of date: first what the clock has brought.
+    @inline(never)
+    func renewedView(_ farm: Int, now: UInt64) -> UnsafeMutablePointer<View> {
+        if let view = farms[farm].goodView(now: now) { return view }
+        var deadline = endStates(farm: farm, now: now)
+        if config.farms[farm].eject != 0 {
+            deadline = min(deadline, now &+ Outliers.interval)
+            ejectOutlier(farm: farm, now: now)
+        }
+        return farms[farm].renewedView(now: now, deadline: deadline)
     }
 }
 

@@ -53,17 +53,19 @@ extension Engine {
     private func writeFarm(_ json: inout JSONWriter, _ at: Int) {
         let farm = farms[at]
         let row = farm.row
+        _ = endStates(farm: at, now: farm_host_clock())
         json.object { json in
             json.key("name")
             json.string(ByteWriter.bytes(of: farm_row_name(row), limit: Names.longest))
             json.key("algorithm")
             json.string(farm.algorithm.name)
             json.key("admin")
-            json.string("on")
+            json.string(farm.admin.name)
+            writeNote(&json, farm_row_note(row), &row.pointee.sequence)
             json.key("condition")
             json.string(farm.condition(now: farm_host_clock()).name)
             json.key("available")
-            json.number(UInt64(farm.members.count { farm.freshness.isAvailable($0.row, now: farm_host_clock()) }))
+            json.number(UInt64(farm.members.count { farm.isAvailable($0.row, now: farm_host_clock()) }))
             json.key("requests")
             json.number(farm_get64(&row.pointee.requests))
             json.key("failovers")
@@ -90,7 +92,9 @@ extension Engine {
             json.string(ByteWriter.bytes(of: member.url))
             let freshness = farms[farm].freshness
             let now = farm_host_clock()
-            writeState(&json, row, state, isIn: freshness.isIn(row, now: now))
+            writeState(
+                &json, row, state, isIn: freshness.isIn(row, now: now),
+                isAvailable: farms[farm].isAvailable(row, now: now))
             json.key("tier")
             json.number(UInt64(farm_get32(&row.pointee.tier)))
             json.key("weight")
@@ -129,25 +133,39 @@ extension Engine {
         }
     }
 
-    private func writeState(_ json: inout JSONWriter, _ row: MemberRow, _ state: MemberState, isIn: Bool) {
+    private func writeNote(
+        _ json: inout JSONWriter, _ note: AdminNote, _ sequence: UnsafeMutablePointer<UInt32>
+    ) {
+        RowWriting.withCopy(note, sequence) { copy in
+            json.key("admin_by")
+            json.text(ByteWriter.bytes(of: farm_note_by(copy), limit: AdminWord.longestBy))
+            json.key("admin_reason")
+            json.text(ByteWriter.bytes(of: farm_note_reason(copy), limit: AdminWord.longestReason))
+            json.key("admin_since")
+            json.time(copy.pointee.since_us)
+            json.key("admin_until")
+            json.time(copy.pointee.until_us)
+        }
+    }
+
+    private func writeState(
+        _ json: inout JSONWriter, _ row: MemberRow, _ state: MemberState, isIn: Bool, isAvailable: Bool
+    ) {
         json.key("admin")
         json.string(state.admin.name)
-        json.key("admin_by")
-        json.null()
-        json.key("admin_reason")
-        json.null()
-        json.key("admin_since")
-        json.time(farm_get64(&row.pointee.admin_since_us))
-        json.key("admin_until")
-        json.null()
+        writeNote(&json, farm_member_row_note(row), &row.pointee.sequence)
         json.key("health")
         json.string(state.isUp ? "up" : "down")
         json.key("health_by")
-        if state.isUp { json.null() } else { json.string(state.isDownByMonitor ? "monitor" : "failures") }
+        if state.isUp { json.null() } else { json.string(Self.cause(state)) }
         json.key("fresh")
         json.string(isIn ? "in" : "out")
         json.key("available")
-        json.bool(state.isAvailable && isIn)
+        json.bool(isAvailable)
+    }
+
+    private static func cause(_ state: MemberState) -> StaticString {
+        state.isDownByMonitor ? "monitor" : state.isOutlier ? "outlier" : "failures"
     }
 
     private func writeLatency(_ json: inout JSONWriter, _ row: MemberRow) {

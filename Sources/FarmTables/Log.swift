@@ -59,19 +59,112 @@ enum Log {
         }
     }
 
-    static func monitorDown(_ farm: FarmRow, _ row: MemberRow) {
+    /// What a monitor's verdict has changed.
+    static func monitored(_ farm: FarmRow, _ row: MemberRow, _ change: PassiveHealth.Change) {
+        switch change {
+        case .wentDown: monitorDown(farm, row)
+        case .cameUp: monitorUp(farm, row)
+        default: break
+        }
+    }
+
+    private static func monitorDown(_ farm: FarmRow, _ row: MemberRow) {
         line(FARM_LOG_NOTICE, 107) { out in
             member(&out, farm, row)
             out.text(" is down: a monitor says so; it stays down until one says health=up")
         }
     }
 
-    static func monitorUp(_ farm: FarmRow, _ row: MemberRow) {
+    private static func monitorUp(_ farm: FarmRow, _ row: MemberRow) {
         line(FARM_LOG_NOTICE, 108) { out in
             member(&out, farm, row)
             out.text(
                 row.state.isUp ? " is up again: a monitor says so" : " is up by a monitor's word, and awaits its trial")
         }
+    }
+
+    /// What the administrator said of a member, or of a farm when there is none.
+    static func administered(_ farm: FarmRow, _ row: MemberRow?, _ admin: Admin, _ word: AdminWord) {
+        line(FARM_LOG_NOTICE, row == nil ? 111 : 110) { out in
+            whom(&out, farm, row)
+            out.text(" is administratively ")
+            out.text(admin.name)
+            out.text(": by ")
+            out.bytes(word.by)
+            if word.until != 0 {
+                out.text(" until ")
+                out.time(word.until)
+            }
+            if !word.reason.isEmpty {
+                out.text(": ")
+                out.bytes(word.reason)
+            }
+        }
+    }
+
+    static func weighed(_ farm: FarmRow, _ row: MemberRow, _ weight: UInt32, by: UnsafeBufferPointer<UInt8>) {
+        line(FARM_LOG_NOTICE, 112) { out in
+            member(&out, farm, row)
+            out.text(" has the weight ")
+            out.number(UInt64(weight))
+            out.text(": by ")
+            out.bytes(by)
+        }
+    }
+
+    static func stateEnded(_ farm: FarmRow, _ row: MemberRow?) {
+        line(FARM_LOG_NOTICE, 113) { out in
+            whom(&out, farm, row)
+            out.text(" is administratively on again: the time it was taken out for is over")
+        }
+    }
+
+    static func ejected(_ farm: FarmRow, _ row: MemberRow, retry: UInt64) {
+        line(FARM_LOG_WARNING, 114) { out in
+            member(&out, farm, row)
+            out.text(" is down: it stands out from its farm, with ")
+            out.number(UInt64(farm_get32(&row.pointee.recent_failures)))
+            out.text(" failures and errors in ")
+            out.number(UInt64(farm_get32(&row.pointee.recent_requests)))
+            out.text(" recent requests and a latency of ")
+            let latency = DecayingAverage(word: farm_get64(&row.pointee.latency)).value
+            out.number(latency >= 0 && latency < 1e12 ? UInt64(latency) : 0)
+            out.text(" us; a request tries it again in ")
+            out.number(retry / 1000)
+            out.text(" ms")
+        }
+    }
+
+    static func lockFailed(_ row: FarmRow) {
+        line(FARM_LOG_ERROR, 115) { out in
+            out.text("the lock of farm ")
+            out.cString(farm_row_name(row), limit: Names.longest)
+            out.text(" could not be taken; a change of its state is lost")
+        }
+    }
+
+    static func repaired(_ row: FarmRow, deadWriter: UInt32) {
+        line(FARM_LOG_WARNING, 116) { out in
+            out.text("process ")
+            out.number(UInt64(deadWriter))
+            out.text(" died while it wrote the row of farm ")
+            out.cString(farm_row_name(row), limit: Names.longest)
+            out.text("; the row has been repaired")
+        }
+    }
+
+    static func noRoomForState(_ name: MetricName) {
+        line(FARM_LOG_WARNING, 117) { out in
+            out.text("the state file has the metric ")
+            name.write(to: &out)
+            out.text(", and the table has no room for its name: it is forgotten; raise FarmTable metrics=N")
+        }
+    }
+
+    private static func whom(_ out: inout ByteWriter, _ farm: FarmRow, _ row: MemberRow?) {
+        if let row { return member(&out, farm, row) }
+        out.text("farm ")
+        out.cString(farm_row_name(farm), limit: Names.longest)
     }
 
     static func noRoomForMetric(_ name: MetricName, capacity: UInt32) {

@@ -22,9 +22,11 @@ extension UnsafeMutablePointer where Pointee == Engine {
         let wish = Wish(
             tried: tried, triedCount: attempts,
             trials: flags & FARM_REQUEST_MAY_TRY != 0 ? .whenDue : flags & FARM_REQUEST_ASKED != 0 ? .never : .ifNeeded,
-            key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil)
+            key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil,
+            named: flags & FARM_REQUEST_NAMED != 0 ? request.pointee.named : nil)
         request.pointee.member = FARM_NONE
-        guard let choice = farm.pointee.choose(wish, now: now, random: pointee.random) else { return false }
+        let view = farm.pointee.freshView(now: now) ?? pointee.renewedView(farmAt, now: now)
+        guard let choice = farm.pointee.choose(wish, from: view, now: now, random: pointee.random) else { return false }
         let row = farm.pointee.members[choice.index].row
         _ = farm_add64(&row.pointee.requests, 1)
         if attempts > 0 { _ = farm_add64(&farm.pointee.row.pointee.failovers, 1) }
@@ -34,9 +36,30 @@ extension UnsafeMutablePointer where Pointee == Engine {
         request.pointee.chosen_at = now
         request.pointee.status = 0
         request.pointee.flags =
-            request.pointee.flags & ~FARM_REQUEST_TRIAL | FARM_REQUEST_OPEN
-            | (choice.isTrial ? FARM_REQUEST_TRIAL : 0)
+            request.pointee.flags & ~(FARM_REQUEST_TRIAL | FARM_REQUEST_TIED) | FARM_REQUEST_OPEN
+            | (choice.isTrial ? FARM_REQUEST_TRIAL : 0) | (choice.isTied ? FARM_REQUEST_TIED : 0)
         return true
+    }
+
+    /// Ties a request to the member that the route of its session names, where its farm asks for that.
+    public func tie(
+        _ request: UnsafeMutablePointer<farm_request>, cookies: Route.Bytes, path: Route.Bytes, query: Route.Bytes
+    ) {
+        let farmAt = Int(request.pointee.farm)
+        guard farmAt < pointee.farms.count else { return }
+        let farm = pointee.config.farms[farmAt]
+        func bytes(_ text: UnsafePointer<CChar>?, _ length: UInt32) -> Route.Bytes {
+            Route.Bytes(
+                start: UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self), count: text == nil ? 0 : Int(length)
+            )
+        }
+        let route = Route.find(
+            cookie: bytes(farm.sticky_cookie, farm.sticky_cookie_length),
+            parameter: bytes(farm.sticky_parameter, farm.sticky_parameter_length), cookies: cookies, path: path,
+            query: query)
+        guard let route, let member = pointee.routes[farmAt].find(route) else { return }
+        request.pointee.named = member
+        request.pointee.flags |= FARM_REQUEST_NAMED
     }
 
     /// A final status came from the member. Whether to pass it on.
@@ -144,7 +167,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
         let health = farm.pointee.health
         let change = pointee.write(farm: farmAt, local: open.local) { row in
             let change = health.succeeded(row, wasTrial: wasTrial, wallClock: farm_host_wall_clock())
-            if change == .cameUp { farm.pointee.creditTraffic(open.local) }
+            if change == .cameUp { farm.pointee.cameBack(open.local, now: farm_host_clock()) }
             return change
         }
         if change == .cameUp {

@@ -18,13 +18,58 @@ enum RowWriting {
             Log.repaired(row, deadWriter: farm_get32(&row.pointee.writer))
             repair(row)
         }
-        farm_set32(&row.pointee.writer, pid)
-        farm_set32(&row.pointee.sequence, sequence | 1)
-        farm_fence()
-        let result = body()
-        farm_publish32(&row.pointee.sequence, (sequence | 1) &+ 1)
+        let result = marked(&row.pointee.sequence, &row.pointee.writer, pid, body)
         _ = apr_global_mutex_unlock(lock)
         return result
+    }
+
+    /// The same for a farm's row.
+    static func write<Result>(_ row: FarmRow, lock: OpaquePointer, pid: UInt32, _ body: () -> Result) -> Result? {
+        guard apr_global_mutex_lock(lock) == 0 else {
+            Log.lockFailed(row)
+            return nil
+        }
+        if farm_get32(&row.pointee.sequence) & 1 != 0 {
+            Log.repaired(row, deadWriter: farm_get32(&row.pointee.writer))
+            farm_row_note(row).repair()
+        }
+        let result = marked(&row.pointee.sequence, &row.pointee.writer, pid, body)
+        _ = apr_global_mutex_unlock(lock)
+        return result
+    }
+
+    private static func marked<Result>(
+        _ sequence: UnsafeMutablePointer<UInt32>, _ writer: UnsafeMutablePointer<UInt32>, _ pid: UInt32,
+        _ body: () -> Result
+    ) -> Result {
+        let before = farm_get32(sequence)
+        farm_set32(writer, pid)
+        farm_set32(sequence, before | 1)
+        farm_fence()
+        let result = body()
+        farm_publish32(sequence, (before | 1) &+ 1)
+        return result
+    }
+
+    /// Reads fields that belong together: again and again while somebody is writing them, but not for ever, for a writer
+    /// may have died.
+    static func read(_ sequence: UnsafeMutablePointer<UInt32>, _ body: () -> Void) {
+        for _ in 0..<1000 {
+            let before = farm_read32(sequence)
+            body()
+            farm_fence()
+            if before & 1 == 0 && farm_get32(sequence) == before { return }
+        }
+    }
+
+    /// A copy of a note that is one note.
+    static func withCopy(_ note: AdminNote, _ sequence: UnsafeMutablePointer<UInt32>, _ body: (AdminNote) -> Void) {
+        withUnsafeTemporaryAllocation(of: farm_admin_note.self, capacity: 1) { room in
+            let copy = room.baseAddress!
+            copy.initialize(to: farm_admin_note())
+            read(sequence) { note.copy(to: copy) }
+            body(copy)
+        }
     }
 
     /// Makes every field under the lock a value that some writer could have left: what was half done is undone in the
@@ -35,9 +80,10 @@ enum RowWriting {
             Admin(rawValue: state.word & FARM_ADMIN_MASK)
             ?? Admin(rawValue: row.pointee.configured_admin) ?? .off
         let down = state.isDownByFailures && farm_get64(&row.pointee.retry_at) != 0
-        row.publish(
-            MemberState(word: 0).with(admin: admin).with(downByFailures: down).with(
-                downByMonitor: state.isDownByMonitor && Admin(rawValue: state.word & FARM_ADMIN_MASK) != nil))
+        let repaired = MemberState(word: 0).with(admin: admin).with(downByFailures: down).with(
+            downByMonitor: state.isDownByMonitor && Admin(rawValue: state.word & FARM_ADMIN_MASK) != nil)
+        row.publish(down && state.isOutlier ? repaired.asOutlier : repaired)
+        farm_member_row_note(row).repair()
         if !down {
             farm_set32(&row.pointee.fails, 0)
             farm_set64(&row.pointee.retry_at, 0)

@@ -83,7 +83,8 @@ public struct Tables {
 
     public func values(_ place: Place) -> UnsafeMutablePointer<UInt64> { blocks[place.block].values(place.index) }
 
-    /// The lock over the names of metrics. With FarmLocks engine it is the one of all rows: never take both.
+    /// The lock over the names of metrics, and with FarmLocks row over what the administrator wants of whole farms. With
+    /// FarmLocks engine it is the one of all rows: never take both.
     var metricNamesLock: OpaquePointer { first.locks[first.locks.count - 1] }
 
     /// The farm that a member's row belongs to, by the number it keeps (`number(of:)`).
@@ -91,6 +92,15 @@ public struct Tables {
         let place = Place(block: Int(number >> 24), index: Int(number & 0xFF_FFFF))
         guard place.block < blockCount, place.index < Int(blocks[place.block].layout.farms) else { return nil }
         return farm(place)
+    }
+
+    /// The lock over what the administrator wants of a farm as a whole.
+    func lock(farm: Place) -> OpaquePointer {
+        switch granularity {
+        case .row: metricNamesLock
+        case .farm: blocks[farm.block].locks[farm.index]
+        case .engine: blocks[0].locks[0]
+        }
     }
 
     /// The lock over a member's row.

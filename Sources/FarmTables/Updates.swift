@@ -22,7 +22,7 @@ extension Engine {
                 }
             }
             if let refusal = addNames(of: update) { return refuse(refusal, out) }
-            store(update, targets)
+            if let refusal = store(update, targets) { return refuse(refusal, out) }
             answer(targets, out)
         }
     }
@@ -75,22 +75,28 @@ extension Engine {
         group.firstMetric..<(group.firstMetric + group.metricCount)
     }
 
-    private func store(_ update: Update, _ targets: [Target]) {
+    /// What was stored when a lock cannot be taken stays stored; who sent the update hears of it.
+    private func store(_ update: Update, _ targets: [Target]) -> UpdateRefusal? {
         let now = farm_host_clock()
+        var failed: UpdateRefusal?
         for (at, target) in targets.enumerated() {
             let group = update.groups[at]
-            store(update.metrics, range(group), health: group.health, target, now: now)
+            if !store(update.metrics, range(group), health: group.health, target, now: now) {
+                failed = failed ?? UpdateRefusal(.locked, group: at + 1)
+            }
         }
+        return failed
     }
 
     /// One short critical section: values, load and time of one member.
     private func store(
         _ metrics: [PushedMetric], _ range: Range<Int>, health: HealthVerdict?, _ target: Target, now: UInt64
-    ) {
+    ) -> Bool {
         let farm = farms[target.farm]
         let values = self.values(farm: target.farm, local: target.local)
         let change = write(farm: UInt32(target.farm), local: target.local) { row in
             let wasIn = farm.freshness.isIn(row, now: now)
+            let wasAvailable = farm.freshness.isAvailable(row, now: now)
             for at in range {
                 if let number = tables.metric(metrics[at].name) {
                     farm_set64(values + Int(number), SharedDouble.word(metrics[at].value))
@@ -103,18 +109,13 @@ extension Engine {
             farm_set64(&row.pointee.updated_us, now)
             _ = farm_add64(&row.pointee.updates, 1)
             let health = health.map { MonitoredHealth.note($0, row, wallClock: farm_host_wall_clock()) }
+            if !wasAvailable { farm.cameBack(target.local, now: now) }
             return (cameIn: !wasIn, health: health ?? .none)
         }
-        guard let change else { return }
-        switch change.health {
-        case .wentDown: Log.monitorDown(farm.row, farm.members[target.local].row)
-        case .cameUp: Log.monitorUp(farm.row, farm.members[target.local].row)
-        default: break
-        }
-        if change.health == .cameUp && farm.freshness.isAvailable(farm.members[target.local].row, now: now) {
-            farm.creditTraffic(target.local)
-        }
+        guard let change else { return false }
+        Log.monitored(farm.row, farm.members[target.local].row, change.health)
         if change.cameIn || change.health != .none { farm.changed() } else { farm.loadChanged() }
+        return true
     }
 
     /// What the header of an answer says of the load of its member.
@@ -126,7 +127,7 @@ extension Engine {
             _ = farm_add64(&farms[farm].members[local].row.pointee.bad_reports, 1)
             return
         }
-        store(
+        _ = store(
             metrics, 0..<metrics.count, health: nil, Target(farm: farm, local: local), now: farm_host_clock())
     }
 
@@ -149,6 +150,7 @@ extension Engine {
         var sharesOf = -1
         for target in targets {
             if sharesOf != target.farm {
+                _ = endStates(farm: target.farm, now: now)
                 shares?.deallocate()
                 shares = Shares(farms[target.farm], now: now)
                 sharesOf = target.farm
@@ -158,9 +160,10 @@ extension Engine {
         shares?.deallocate()
     }
 
-    private func writeSeen(_ out: inout ByteWriter, _ target: Target, share: Double, now: UInt64) {
-        let farm = farms[target.farm]
-        let row = farm.members[target.local].row
+    /// `FARM MEMBER admin=on health=up fresh=in available=yes`.
+    func writeState(_ out: inout ByteWriter, farm at: Int, _ local: Int, now: UInt64) {
+        let farm = farms[at]
+        let row = farm.members[local].row
         let state = row.state
         out.cString(farm_row_name(farm.row), limit: Names.longest)
         out.byte(0x20)
@@ -169,7 +172,13 @@ extension Engine {
         out.text(state.admin.name)
         out.text(state.isUp ? " health=up" : " health=down")
         out.text(farm.freshness.isIn(row, now: now) ? " fresh=in" : " fresh=out")
-        out.text(farm.freshness.isAvailable(row, now: now) ? " available=yes" : " available=no")
+        out.text(farm.isAvailable(row, now: now) ? " available=yes" : " available=no")
+    }
+
+    private func writeSeen(_ out: inout ByteWriter, _ target: Target, share: Double, now: UInt64) {
+        let farm = farms[target.farm]
+        let row = farm.members[target.local].row
+        writeState(&out, farm: target.farm, target.local, now: now)
         out.text(" share=")
         out.decimal((share * 10_000).rounded() / 10_000)
         out.text(" load=")
@@ -187,6 +196,15 @@ extension ByteWriter {
     init(host out: UnsafeMutableRawPointer?) {
         self.init { bytes, length in
             farm_host_write(out, UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self), UInt32(length))
+        }
+    }
+
+    /// Microseconds since 1970 as RFC 3339.
+    mutating func time(_ wallClock: UInt64) {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 33) { text in
+            let length = farm_host_time(wallClock, text.baseAddress!)
+            text[Int(min(32, length))] = 0
+            cString(text.baseAddress!)
         }
     }
 

@@ -7,6 +7,8 @@ public struct UpdateRefusal {
         case unknownFarm, unknownMember, noCaller, severalCallers
         // What the table has no room for.
         case tooManyNames
+        // What this host cannot do.
+        case locked
     }
 
     public var kind: Kind
@@ -40,6 +42,7 @@ public struct UpdateRefusal {
         switch kind {
         case .unknownFarm, .unknownMember, .noCaller: 404
         case .tooManyNames: 413
+        case .locked: 503
         default: 400
         }
     }
@@ -105,6 +108,8 @@ public struct UpdateRefusal {
             out.text(" have your address, ")
             echo(value, to: &out)
             out.text("; write member=NAME")
+        case .locked:
+            out.text("the lock of the member's row cannot be taken, and it was not stored; the error log says more")
         case .tooManyNames:
             out.text("the table of metrics has no room for the name ")
             if let metric {

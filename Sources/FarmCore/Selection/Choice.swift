@@ -8,6 +8,11 @@ public struct Wish {
     public var trials: Trials
     /// The request's key, for an algorithm that wants one (`RequestKey.of`); nil: it has none.
     public var key: UInt64?
+    /// The member it asks for by name, farm-local; `View.noMember`: none.
+    public var named: UInt32
+    /// Members whose part of their share is no more than this are passed by.
+    var parts: UnsafePointer<Float>?
+    var leastPart: Float = 0
 
     /// When a request tries a member that is down.
     public enum Trials {
@@ -19,16 +24,23 @@ public struct Wish {
         case whenDue
     }
 
-    public init(tried: UnsafePointer<UInt32>, triedCount: Int, trials: Trials, key: UInt64? = nil) {
+    public init(
+        tried: UnsafePointer<UInt32>, triedCount: Int, trials: Trials, key: UInt64? = nil, named: UInt32? = nil
+    ) {
         self.tried = tried
         self.triedCount = triedCount
         self.trials = trials
         self.key = key
+        self.named = named ?? View.noMember
     }
+
+    @inline(__always)
+    var excludesNone: Bool { triedCount == 0 && parts == nil }
 
     @inline(__always)
     func excludes(_ index: UInt32) -> Bool {
         for at in 0..<triedCount where tried[at] == index { return true }
+        if let parts { return parts[Int(index)] <= leastPart }
         return false
     }
 }
@@ -39,6 +51,14 @@ public struct Choice: Equatable {
     public var index: Int
     /// The one request by which a member that failures put down is tried.
     public var isTrial: Bool
+    /// It is the member that the request asked for by name, or stands in for it.
+    public var isTied = false
+
+    public init(index: Int, isTrial: Bool, isTied: Bool = false) {
+        self.index = index
+        self.isTrial = isTrial
+        self.isTied = isTied
+    }
 }
 
 extension Farm {
@@ -47,18 +67,32 @@ extension Farm {
 
     /// Chooses a member for a new attempt, or nil when none will do. Takes no lock and allocates nothing.
     public func choose(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
-        let choice = chosen(wish, now: now, random: random)
+        choose(wish, from: view(now: now), now: now, random: random)
+    }
+
+    /// The same, from a view that the caller has asked for.
+    @inline(__always)
+    public func choose(
+        _ wish: Wish, from view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource
+    ) -> Choice? {
+        let choice = chosen(wish, view, now: now, random: random)
         if algorithm.countsFarmInFlight && choice != nil { _ = farm_add32(&row.pointee.inflight, 1) }
         return choice
     }
 
     @inline(__always)
-    private func chosen(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
-        let view = view(now: now)
+    private func chosen(
+        _ wish: Wish, _ view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource
+    ) -> Choice? {
+        if wish.named != View.noMember, let choice = serveNamed(view, wish, now: now) { return choice }
+        guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
         if view.pointee.due != View.noMember, let trial = claimTrial(view, wish, now: now) { return trial }
         let spanCount = min(Int(view.pointee.spanCount), View.tiers)
         for at in 0..<spanCount {
             let span = view.pointee.spans[at]
+            if span.isRamping, let index = pickRamping(from: span, of: view, wish, now: now, random: random) {
+                return Choice(index: Int(index), isTrial: false)
+            }
             if let index = pick(from: span, of: view, wish, now: now, random: random) {
                 return Choice(index: Int(index), isTrial: false)
             }
@@ -72,16 +106,19 @@ extension Farm {
     private func lastLook(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
         guard members.count > 0 else { return nil }
         let start = Int(RandomSource.below(UInt32(members.count), from: random.next()))
+        let admission = admission(now: now)
         // The tiers that have an available member, one bit each: most farms have one.
         var tiers: UInt32 = 0
-        for member in members where freshness.isAvailable(member.row, now: now) {
+        for member in members where admission.admits(member.row, freshness, now: now) {
             tiers |= 1 << (farm_get32(&member.row.pointee.tier) & 15)
         }
+        if admission.isPanic { tiers = 1 }
         for tier in 0..<UInt32(View.tiers) where tiers >> tier & 1 != 0 {
             for step in 0..<members.count {
                 let index = (start + step) % members.count
                 let row = members[index].row
-                guard farm_get32(&row.pointee.tier) == tier, freshness.isIn(row, now: now), admit(UInt32(index), wish)
+                guard admission.isPanic || farm_get32(&row.pointee.tier) == tier,
+                    admission.admits(row, freshness, now: now), admit(UInt32(index), wish, mask: admission.mask)
                 else { continue }
                 return Choice(index: index, isTrial: false)
             }
@@ -91,9 +128,51 @@ extension Farm {
 
     /// Whether the member will do, and if so, with a place taken there. The shared row decides, not the view.
     @inline(__always)
-    func admit(_ index: UInt32, _ wish: Wish, atMost bound: UInt32 = 0) -> Bool {
+    func admit(_ index: UInt32, _ wish: Wish, mask: UInt32, atMost bound: UInt32 = 0) -> Bool {
         let member = members[Int(index)]
-        return member.row.state.isAvailable && !wish.excludes(index) && InFlight.take(member, atMost: bound)
+        return member.row.state.word & mask == 0 && !wish.excludes(index) && InFlight.take(member, atMost: bound)
+    }
+
+    /// Serves a request by the member that it asks for, or by one that stands in for it; nil when neither will do.
+    @inline(never)
+    private func serveNamed(_ view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64) -> Choice? {
+        let admin = self.admin
+        guard admin != .off else { return nil }
+        var index = wish.named
+        // Members that stand in for one another in a circle are asked once each.
+        for step in 0..<members.count {
+            guard Int(index) < members.count else { return nil }
+            let member = members[Int(index)]
+            let state = member.row.state
+            if !wish.excludes(index) && freshness.isIn(member.row, now: now) {
+                // Those that a draining member would take over are no clients of its own.
+                let serves = step == 0 ? state.servesTied : state.isAvailable && admin == .on
+                if serves && InFlight.take(member) { return Choice(index: Int(index), isTrial: false, isTied: true) }
+                if wish.trials == .whenDue && admin == .on && state.mayBeTried && InFlight.take(member) {
+                    if health.claimTrial(member.row, now: now) {
+                        farm_set64(&view.pointee.deadline, 0)
+                        return Choice(index: Int(index), isTrial: true, isTied: true)
+                    }
+                    InFlight.giveBack(member)
+                }
+            }
+            index = redirect(index)
+        }
+        return nil
+    }
+
+    /// A choice while members come back to their full share: those whose part is too small for this request are passed
+    /// by. The largest part never is, so that a tier is used before the next one all the same.
+    @inline(never)
+    private func pickRamping(
+        from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64, random: RandomSource
+    ) -> UInt32? {
+        // A key asks for the same members until they have grown.
+        let word = wish.key.map { RandomSource.mixed($0 ^ RandomSource.gamma) } ?? random.next()
+        var passing = wish
+        passing.parts = UnsafePointer(view.pointee.parts)
+        passing.leastPart = span.largestPart * Float(word >> 40) / 0x1p24
+        return pick(from: span, of: view, passing, now: now, random: random)
     }
 
     /// The member at a position of a span; any position of a mixed-up view gives some member.
@@ -109,18 +188,19 @@ extension Farm {
         random: RandomSource
     ) -> UInt32? {
         guard span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
+        let mask = farm_get32(&view.pointee.mask)
         for _ in 0..<Self.draws {
             switch algorithm {
             case .adaptive:
                 let (better, worse) = drawAdaptive(span, view, now: now, random: random)
-                if admit(better, wish) { return better }
-                if worse != better && admit(worse, wish) { return worse }
+                if admit(better, wish, mask: mask) { return better }
+                if worse != better && admit(worse, wish, mask: mask) { return worse }
             case .roundrobin:
                 let index = drawRoundRobin(span, view)
-                if admit(index, wish) { return index }
+                if admit(index, wish, mask: mask) { return index }
             case .random, .load:
                 let index = drawRandom(span, view, UInt32(truncatingIfNeeded: random.next()))
-                if admit(index, wish) { return index }
+                if admit(index, wish, mask: mask) { return index }
             case .busyness:
                 guard let index = drawLeastBusy(span, view, wish, random: random) else { return nil }
                 if InFlight.take(members[Int(index)]) { return index }
@@ -141,9 +221,10 @@ extension Farm {
         random: RandomSource
     ) -> UInt32? {
         let start = RandomSource.below(span.count, from: random.next())
+        let mask = farm_get32(&view.pointee.mask)
         for step in 0..<span.count {
             let index = member(at: (start &+ step) % span.count, of: span, view)
-            if admit(index, wish) { return index }
+            if admit(index, wish, mask: mask) { return index }
         }
         return nil
     }

@@ -11,6 +11,11 @@ public struct Farm {
     public let algorithm: Algorithm
     public let health: PassiveHealth
     public let freshness: Freshness
+    public let slowStart: SlowStart
+    /// While fewer percent of the members that are wanted are available, all of those are used; 0: never.
+    public let panic: UInt32
+    /// Farm-local, by farm-local index: who serves what asks for a member by name that is not available.
+    private let redirects: UnsafeMutablePointer<UInt32>
     let views: UnsafeMutablePointer<View>
     let current: UnsafeMutablePointer<UInt32>
     let rebuilding: UnsafeMutablePointer<UInt32>
@@ -18,13 +23,17 @@ public struct Farm {
 
     public init(
         row: FarmRow, members: UnsafeMutableBufferPointer<Member>, algorithm: Algorithm,
-        health: PassiveHealth, freshness: Freshness = .off
+        health: PassiveHealth, freshness: Freshness = .off, slowStart: SlowStart = .off, panic: UInt32 = 0
     ) {
         self.row = row
         self.members = members
         self.algorithm = algorithm
         self.health = health
         self.freshness = freshness
+        self.slowStart = slowStart
+        self.panic = panic
+        redirects = .allocate(capacity: max(1, members.count))
+        redirects.initialize(repeating: View.noMember, count: max(1, members.count))
         views = .allocate(capacity: 2)
         for at in 0..<2 { (views + at).initialize(to: View(memberCount: members.count, algorithm: algorithm)) }
         current = .allocate(capacity: 2)
@@ -38,13 +47,36 @@ public struct Farm {
     public func deallocate() {
         for at in 0..<2 { views[at].deallocate() }
         views.deallocate()
+        redirects.deallocate()
         current.deallocate()
         scratch.deallocate()
     }
 
     public var constMembers: UnsafeBufferPointer<Member> { UnsafeBufferPointer(members) }
 
-    public func condition(now: UInt64) -> Condition { .of(constMembers, freshness: freshness, now: now) }
+    public func condition(now: UInt64) -> Condition {
+        .of(constMembers, admin: admin, freshness: freshness, panic: panic, now: now)
+    }
+
+    /// What the administrator wants of the farm as a whole.
+    @inline(__always)
+    public var admin: Admin { Admin(rawValue: farm_read32(&row.pointee.admin)) ?? .off }
+
+    /// Whether a member is available, as long as the farm itself is on.
+    public func isAvailable(_ member: MemberRow, now: UInt64) -> Bool {
+        admin == .on && freshness.isAvailable(member, now: now)
+    }
+
+    func admission(now: UInt64) -> Admission {
+        .of(constMembers, freshness: freshness, panic: panic, now: now)
+    }
+
+    /// Lets a member stand in for another that is asked for by name and not available; both farm-local. Before the farm
+    /// is used.
+    public func setRedirect(_ index: Int, to other: UInt32) { redirects[index] = other }
+
+    /// Who stands in for a member; `View.noMember` when nobody does.
+    func redirect(_ index: UInt32) -> UInt32 { redirects[Int(index)] }
 
     /// Makes every process rebuild its views before its next choice. After a change of a member's state, weight or tier,
     /// or when one that was out has reported.
@@ -62,41 +94,39 @@ public struct Farm {
         InFlight.giveBack(member)
     }
 
-    /// The view to choose from, rebuilt first when it is out of date. While another thread is at it, the old one: the
-    /// row has the last word on every member it names.
+    /// The view to choose from; nil when it is out of date.
     @inline(__always)
-    func view(now: UInt64) -> UnsafeMutablePointer<View> {
+    public func freshView(now: UInt64) -> UnsafeMutablePointer<View>? {
         let view = views + Int(farm_read32(current) & 1)
-        if farm_read64(&view.pointee.generation) == farm_read64(&row.pointee.generation)
-            && now < farm_get64(&view.pointee.deadline)
-        {
-            return view
-        }
-        return renewedView(now: now)
+        return farm_read64(&view.pointee.generation) == farm_read64(&row.pointee.generation)
+            && now < farm_get64(&view.pointee.deadline) ? view : nil
     }
 
-    /// Builds the first view, so that no request finds none. Before the process serves.
-    public func prepare(now: UInt64) { _ = renewedView(now: now) }
+    /// The view to choose from, made first when there is none that will do.
+    func view(now: UInt64) -> UnsafeMutablePointer<View> {
+        freshView(now: now) ?? goodView(now: now) ?? renewedView(now: now)
+    }
 
+    /// The view to choose from, rebuilt when it is out of date. While another thread is at it, the old one: the row has
+    /// the last word on every member it names. `deadline`: when it is out of date whatever else happens.
     @inline(never)
-    private func renewedView(now: UInt64) -> UnsafeMutablePointer<View> {
-        let old = views + Int(farm_read32(current) & 1)
-        if isOldByLoadsOnly(old, now: now) && now < farm_get64(&old.pointee.nextForLoads) { return old }
+    public func renewedView(now: UInt64, deadline: UInt64 = .max) -> UnsafeMutablePointer<View> {
         guard farm_swap32(rebuilding, 0, 1) != 0 else { return views + Int(farm_read32(current) & 1) }
         let next = (farm_read32(current) & 1) ^ 1
         let generation = farm_read64(&row.pointee.generation)
         let view = views + Int(next)
-        view.rebuild(
-            constMembers, algorithm: algorithm, freshness: freshness, generation: generation, now: now, scratch: scratch
-        )
+        view.rebuild(self, generation: generation, now: now, deadline: deadline, scratch: scratch)
         farm_publish32(current, next)
         farm_publish32(rebuilding, 0)
         return view
     }
 
-    /// Whether nothing but reports of load has happened since the view was built.
-    private func isOldByLoadsOnly(_ view: UnsafeMutablePointer<View>, now: UInt64) -> Bool {
-        (farm_read64(&view.pointee.generation) ^ farm_read64(&row.pointee.generation)) >> 32 == 0
-            && now < farm_get64(&view.pointee.deadline)
+    /// The view that there is, when nothing but reports of load has happened since it was built and they are not worth
+    /// another one yet.
+    public func goodView(now: UInt64) -> UnsafeMutablePointer<View>? {
+        let view = views + Int(farm_read32(current) & 1)
+        let changes = farm_read64(&view.pointee.generation) ^ farm_read64(&row.pointee.generation)
+        return changes >> 32 == 0 && now < farm_get64(&view.pointee.deadline)
+            && now < farm_get64(&view.pointee.nextForLoads) ? view : nil
     }
 }

@@ -33,7 +33,9 @@ extension Farm {
             } else {
                 index = drawRandom(span, view, UInt32(truncatingIfNeeded: random.next()))
             }
-            if admit(index, wish, atMost: bound(index, total: total, span)) { return index }
+            if admit(index, wish, mask: farm_get32(&view.pointee.mask), atMost: bound(index, total: total, span)) {
+                return index
+            }
         }
         if let index = lookForRoom(from: start(point, span, view, wish, random), span, view, wish, total: total) {
             return index
@@ -45,7 +47,7 @@ extension Farm {
     private func find(
         _ key: UInt64, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish
     ) -> UInt32 {
-        if wish.triedCount == 0 { return span.ring.find(view.pointee.ring, key: key) }
+        if wish.excludesNone { return span.ring.find(view.pointee.ring, key: key) }
         return span.ring.find(view.pointee.ring, key: key) { wish.excludes(member(at: $0, of: span, view)) }
     }
 
@@ -64,7 +66,9 @@ extension Farm {
     ) -> UInt32? {
         for step in 0..<span.count {
             let index = member(at: (start &+ step) % span.count, of: span, view)
-            if admit(index, wish, atMost: bound(index, total: total, span)) { return index }
+            if admit(index, wish, mask: farm_get32(&view.pointee.mask), atMost: bound(index, total: total, span)) {
+                return index
+            }
         }
         return nil
     }

@@ -14,10 +14,11 @@ extension Farm {
         var bestCost = Double.infinity
         var tied: UInt64 = 0
         var word = random.next()
+        let mask = farm_get32(&view.pointee.mask)
         for position in 0..<span.count {
             let index = member(at: position, of: span, view)
             let row = members[Int(index)].row
-            guard row.state.isAvailable, !wish.excludes(index) else { continue }
+            guard row.state.word & mask == 0, !wish.excludes(index) else { continue }
             let limit = row.pointee.max_inflight
             if limit != 0 && InFlight.count(row) >= limit { continue }
             let weight = max(1, farm_get32(&row.pointee.weight))

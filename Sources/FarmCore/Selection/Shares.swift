@@ -10,6 +10,13 @@ public struct Shares {
     private var count = 0
     private let costs: UnsafeMutablePointer<Float>
     private let now: UInt64
+    private let admission: Admission
+    /// Whether a member gets less than its whole share yet.
+    private var isRamping = false
+
+    /// Requests pass by members that come back to their share each with a number of its own: shares are the mean over so
+    /// many of them.
+    private static let steps = 20
 
     public init(_ farm: Farm, now: UInt64) {
         self.farm = farm
@@ -20,7 +27,14 @@ public struct Shares {
         order = .allocate(capacity: room)
         costs = .allocate(capacity: room)
         costs.initialize(repeating: 1, count: room)
-        collect()
+        admission = farm.admission(now: now)
+        draw(passing: 0)
+    }
+
+    /// Who would be drawn by a request that passes by members with no more than this part of the largest part of a share.
+    private mutating func draw(passing least: Float) {
+        for at in 0..<farm.members.count { drawn[at] = 0 }
+        collect(passing: least)
         guard count > 0 else { return }
         if farm.algorithm.asksForLoads { noteLoads() }
         switch farm.algorithm {
@@ -40,24 +54,51 @@ public struct Shares {
     }
 
     /// 0 to 1.
-    public func share(of index: Int) -> Double {
+    public mutating func share(of index: Int) -> Double {
+        guard isRamping else { return drawnShare(of: index) }
+        var sum = 0.0
+        for step in 0..<Self.steps {
+            draw(passing: (Float(step) + 0.5) / Float(Self.steps))
+            sum += drawnShare(of: index)
+        }
+        return sum / Double(Self.steps)
+    }
+
+    private func drawnShare(of index: Int) -> Double {
         farm.algorithm == .adaptive && count > 1 && drawn[index] > 0 ? shareOfPairs(UInt32(index)) : drawn[index]
     }
 
     /// The members that a request may go to: the available ones of the lowest tier that has a free place.
-    private mutating func collect() {
-        for tier in 0..<UInt32(View.tiers) {
-            count = 0
+    private mutating func collect(passing least: Float) {
+        count = 0
+        guard farm.admin == .on else { return }
+        for tier in 0..<UInt32(admission.isPanic ? 1 : View.tiers) {
+            var largest: Float = 0
             for index in 0..<farm.members.count {
                 let row = farm.members[index].row
-                guard farm_get32(&row.pointee.tier) == tier, farm.freshness.isAvailable(row, now: now) else { continue }
+                guard admission.isPanic || farm_get32(&row.pointee.tier) == tier,
+                    admission.admits(row, farm.freshness, now: now)
+                else { continue }
                 let limit = farm_get32(&row.pointee.max_inflight)
                 guard limit == 0 || InFlight.count(row) < limit else { continue }
                 order[count] = UInt32(index)
                 count += 1
+                largest = max(largest, farm.slowStart.part(row, now: now))
             }
-            if count > 0 { return }
+            if count > 0 { return pass(by: least * largest) }
         }
+    }
+
+    private mutating func pass(by least: Float) {
+        var kept = 0
+        for at in 0..<count {
+            let part = farm.slowStart.part(farm.members[Int(order[at])].row, now: now)
+            if part < 1 { isRamping = true }
+            guard part > least else { continue }
+            order[kept] = order[at]
+            kept += 1
+        }
+        count = kept
     }
 
     /// By the mean of all available members, as a view does.

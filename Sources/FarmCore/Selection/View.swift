@@ -17,6 +17,9 @@ public struct View {
         var sequenceLength: UInt32 = 0
         /// Of all its members together.
         var weight: UInt64 = 0
+        /// The largest part of its share that a member gets, when one of them gets less than the whole.
+        var largestPart: Float = 1
+        var isRamping = false
         var ring = HashRingSlice()
     }
 
@@ -49,12 +52,18 @@ public struct View {
     let costs: UnsafeMutablePointer<Float>
     /// Whether the costs tell members apart.
     var loadsMatter = false
+    /// The bits of a member's status that must not be set (`Admission`).
+    var mask: UInt32 = .max
+    /// The part of its share that each member gets, by farm-local index (`SlowStart`); of spans where one gets less.
+    let parts: UnsafeMutablePointer<Float>
 
     init(memberCount: Int, algorithm: Algorithm) {
         let room = max(1, memberCount)
         ring = HashRing(memberCount: memberCount, isUsed: algorithm == .hash)
         costs = .allocate(capacity: room)
         costs.initialize(repeating: 1, count: room)
+        parts = .allocate(capacity: room)
+        parts.initialize(repeating: 1, count: room)
         spans = .allocate(capacity: Self.tiers)
         spans.initialize(repeating: Span(), count: Self.tiers)
         order = .allocate(capacity: room)
@@ -73,6 +82,7 @@ public struct View {
         sequence.deallocate()
         ring.deallocate()
         costs.deallocate()
+        parts.deallocate()
     }
 }
 
@@ -94,25 +104,27 @@ struct ViewScratch {
 
 extension UnsafeMutablePointer where Pointee == View {
     /// Rebuilds the view from the rows as they are now. One thread at a time, on the view that is not in use.
-    func rebuild(
-        _ members: UnsafeBufferPointer<Member>, algorithm: Algorithm, freshness: Freshness, generation: UInt64,
-        now: UInt64, scratch: ViewScratch
-    ) {
+    func rebuild(_ farm: Farm, generation: UInt64, now: UInt64, deadline: UInt64, scratch: ViewScratch) {
+        let members = farm.constMembers
+        let freshness = farm.freshness
+        let admission = farm.admission(now: now)
         // A delayed thread that still reads this view sees that it is none, and takes the other.
         farm_publish64(&pointee.generation, UInt64.max)
-        pointee.deadline = UInt64.max
+        farm_set64(&pointee.deadline, deadline)
+        farm_set32(&pointee.mask, admission.mask)
         pointee.nextForLoads = now &+ UInt64(members.count) &* View.perMember
         pointee.due = View.noMember
         pointee.available = 0
         pointee.spanCount = 0
         var filled = 0
-        for tier in 0..<UInt32(View.tiers) {
+        // In panic whoever may be had is used, whatever its tier.
+        for tier in 0..<UInt32(admission.isPanic ? 1 : View.tiers) {
             let start = filled
             for index in 0..<members.count {
                 let row = members[index].row
                 // A member whose tier changes meanwhile may be met twice.
-                guard filled < members.count, farm_get32(&row.pointee.tier) == tier,
-                    freshness.isAvailable(row, now: now)
+                guard filled < members.count, admission.isPanic || farm_get32(&row.pointee.tier) == tier,
+                    admission.admits(row, freshness, now: now)
                 else { continue }
                 farm_set32(pointee.order + filled, UInt32(index))
                 filled += 1
@@ -122,11 +134,12 @@ extension UnsafeMutablePointer where Pointee == View {
             pointee.spanCount += 1
         }
         pointee.available = UInt32(filled)
-        if algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
-        prepareSpans(members, algorithm, scratch)
+        if farm.algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
+        prepareSpans(members, farm.algorithm, scratch)
+        noteParts(members, farm.slowStart, now: now)
         noteTrials(members, freshness, now: now)
         noteExpiries(members, freshness, now: now)
-        if algorithm.countsFarmInFlight { noteStrayed(members, freshness, now: now) }
+        if farm.algorithm.countsFarmInFlight { noteStrayed(members, admission, freshness, now: now) }
         farm_publish64(&pointee.generation, generation)
     }
 
@@ -178,11 +191,32 @@ extension UnsafeMutablePointer where Pointee == View {
         for at in 0..<available { pointee.costs[Int(pointee.order[at])] = Float(loads.cost(load(at))) }
     }
 
+    /// Members that come back to their full share step by step.
+    private func noteParts(_ members: UnsafeBufferPointer<Member>, _ slowStart: SlowStart, now: UInt64) {
+        guard slowStart.time != 0 else { return }
+        for at in 0..<Int(pointee.spanCount) {
+            let order = pointee.order + Int(pointee.spans[at].start)
+            var largest: Float = 0
+            var smallest: Float = 1
+            for position in 0..<Int(pointee.spans[at].count) {
+                let part = slowStart.part(members[Int(order[position])].row, now: now)
+                pointee.parts[Int(order[position])] = part
+                largest = max(largest, part)
+                smallest = min(smallest, part)
+            }
+            pointee.spans[at].largestPart = largest
+            pointee.spans[at].isRamping = smallest < 1
+            if smallest < 1 { pointee.deadline = min(pointee.deadline, now &+ slowStart.step) }
+        }
+    }
+
     /// What hangs at members that are not available gives the others no more room. It goes away without a sign, so the
     /// view is looked over again soon.
-    private func noteStrayed(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
+    private func noteStrayed(
+        _ members: UnsafeBufferPointer<Member>, _ admission: Admission, _ freshness: Freshness, now: UInt64
+    ) {
         pointee.strayed = 0
-        for member in members where !freshness.isAvailable(member.row, now: now) {
+        for member in members where !admission.admits(member.row, freshness, now: now) {
             pointee.strayed &+= InFlight.count(member.row)
         }
         if pointee.strayed > 0 { pointee.deadline = min(pointee.deadline, now &+ 100_000) }

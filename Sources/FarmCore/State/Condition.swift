@@ -6,7 +6,7 @@ public enum Condition: UInt32 {
     case ok = 0
     /// Some are, but each is at its limit of requests in flight.
     case full = 1
-    /// None is, and every member is administratively off or draining.
+    /// None is, and every member, or the farm itself, is administratively off or draining.
     case offline = 2
     /// None is, for any other reason; also a farm without members.
     case down = 3
@@ -21,16 +21,20 @@ public enum Condition: UInt32 {
     }
 
     /// The condition of the farm with these members. Linear in their number: for refusals and status, not for a choice.
+    /// `panic` is the percentage of `FarmSet panic=`.
     public static func of(
-        _ members: UnsafeBufferPointer<Member>, freshness: Freshness = .off, now: UInt64 = 0
+        _ members: UnsafeBufferPointer<Member>, admin: Admin = .on, freshness: Freshness = .off, panic: UInt32 = 0,
+        now: UInt64 = 0
     ) -> Condition {
+        guard admin == .on else { return .offline }
+        let admission = Admission.of(members, freshness: freshness, panic: panic, now: now)
         var available = false
         var adminOn = members.isEmpty
         for member in members {
             let state = member.row.state
             if state.admin == .on { adminOn = true }
-            guard freshness.isAvailable(member.row, now: now) else { continue }
-            available = true
+            guard admission.admits(member.row, freshness, now: now) else { continue }
+            if freshness.isAvailable(member.row, now: now) { available = true }
             let limit = member.row.pointee.max_inflight
             if limit == 0 || InFlight.count(member.row) < limit { return .ok }
         }

@@ -62,7 +62,7 @@ public enum Experience {
     /// The ratio of failures costs a healthy member one load.
     private static func noteOutcome(_ row: MemberRow, failed: Bool, milliseconds: UInt32) {
         let old = DecayingAverage(word: farm_get64(&row.pointee.failure_ratio))
-        if !failed && old.value == 0 { return }
+        if failed { _ = farm_add64(&row.pointee.failed_outcomes, 1) } else if old.value == 0 { return }
         let faded = old.faded(atMilliseconds: milliseconds, tau: memory)
         let next = faded + ((failed ? 1 : 0) - faded) * weight
         farm_set64(

@@ -34,19 +34,28 @@ public struct MemberState: Equatable {
     public var isDownByFailures: Bool { word & FARM_DOWN_BY_FAILURES != 0 }
     /// Stays until a monitor says otherwise.
     public var isDownByMonitor: Bool { word & FARM_DOWN_BY_MONITOR != 0 }
+    /// With `isDownByFailures`: it stood out from its farm (`Outliers`).
+    public var isOutlier: Bool { word & FARM_DOWN_AS_OUTLIER != 0 }
     public var isUp: Bool { !isDownByFailures && !isDownByMonitor }
     /// Down by failures alone, and wanted: a request may try it.
-    public var mayBeTried: Bool { word == FARM_ADMIN_ON | FARM_DOWN_BY_FAILURES }
+    public var mayBeTried: Bool { word & ~FARM_DOWN_AS_OUTLIER == FARM_ADMIN_ON | FARM_DOWN_BY_FAILURES }
     /// Admin is `on` and health is `up`.
     public var isAvailable: Bool { word == FARM_ADMIN_ON }
+    /// Admin is `on` or `drain`, and health is `up`: it serves those who are tied to it.
+    public var servesTied: Bool { word & ~FARM_ADMIN_DRAIN == FARM_ADMIN_ON }
 
     public func with(admin: Admin) -> MemberState {
         MemberState(word: (word & ~FARM_ADMIN_MASK) | admin.rawValue)
     }
 
     public func with(downByFailures: Bool) -> MemberState {
-        MemberState(word: downByFailures ? word | FARM_DOWN_BY_FAILURES : word & ~FARM_DOWN_BY_FAILURES)
+        MemberState(
+            word: downByFailures ? word | FARM_DOWN_BY_FAILURES : word & ~(FARM_DOWN_BY_FAILURES | FARM_DOWN_AS_OUTLIER)
+        )
     }
+
+    /// Down by failures, because it stands out from its farm.
+    public var asOutlier: MemberState { MemberState(word: word | FARM_DOWN_BY_FAILURES | FARM_DOWN_AS_OUTLIER) }
 
     public func with(downByMonitor: Bool) -> MemberState {
         MemberState(word: downByMonitor ? word | FARM_DOWN_BY_MONITOR : word & ~FARM_DOWN_BY_MONITOR)

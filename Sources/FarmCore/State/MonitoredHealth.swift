@@ -17,6 +17,7 @@ public enum MonitoredHealth {
             guard !state.isUp else { return .none }
             row.pointee.failed_trials = 0
             farm_set64(&row.pointee.retry_at, 0)
+            if state.isOutlier { Outliers.forget(row) }
             row.publish(state.with(downByMonitor: false).with(downByFailures: false))
         }
         farm_set64(&row.pointee.status_since_us, wallClock)

@@ -49,6 +49,21 @@ public struct PassiveHealth {
         return .wentDown
     }
 
+    /// Puts down a member that stands out from its farm, for longer each time it does so soon again. Under the row's lock;
+    /// the time to its first trial, or nil when it is down already.
+    public func eject(_ row: MemberRow, now: UInt64, wallClock: UInt64) -> UInt64? {
+        let state = row.state
+        guard state.isUp else { return nil }
+        let sinceUp = wallClock &- farm_get64(&row.pointee.status_since_us)
+        let before = sinceUp > retry << UInt64(Self.doublings) ? 0 : min(row.pointee.ejections, Self.doublings)
+        row.pointee.ejections = before &+ 1
+        row.pointee.failed_trials = before
+        farm_set64(&row.pointee.retry_at, now &+ retry << UInt64(before))
+        farm_set64(&row.pointee.status_since_us, wallClock)
+        row.publish(state.asOutlier)
+        return retry << UInt64(before)
+    }
+
     /// Whether a success has anything to say to the row: the only thing that the path of a good request asks.
     @inline(__always)
     public static func successMatters(_ row: MemberRow, wasTrial: Bool) -> Bool {
@@ -64,6 +79,7 @@ public struct PassiveHealth {
         row.pointee.failed_trials = 0
         farm_set64(&row.pointee.retry_at, 0)
         farm_set64(&row.pointee.status_since_us, wallClock)
+        if state.isOutlier { Outliers.forget(row) }
         row.publish(state.with(downByFailures: false))
         return .cameUp
     }

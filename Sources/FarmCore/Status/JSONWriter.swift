@@ -97,6 +97,19 @@ public struct JSONWriter: ~Copyable {
         out.byte(0x22)
     }
 
+    /// Text that people wrote, in UTF-8; null when it is empty. Bytes that are none are written as Latin-1.
+    public mutating func text(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard !bytes.isEmpty else { return null() }
+        guard PlainText.isPlain(bytes) else { return string(bytes) }
+        separate()
+        out.byte(0x22)
+        for byte in bytes {
+            if byte == 0x22 || byte == 0x5C { out.byte(0x5C) }
+            out.byte(byte)
+        }
+        out.byte(0x22)
+    }
+
     private mutating func literal(_ text: StaticString) {
         separate()
         out.text(text)

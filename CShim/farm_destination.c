@@ -1,0 +1,159 @@
+/* farm_destination.c - who serves a request next: a member of its farm; or, when none will do, whoever the farm sends it to
+ * (FarmForward), unless it sends the client away (FarmRedirect). */
+#include "farm_proxy.h"
+
+/* Forwards of one request: more are a circle. */
+#define MOST_FORWARDS 4
+
+/* The client gets a status. */
+static int refuse(farm_ctx *ctx, apr_uint32_t condition, int last_failure)
+{
+    static const char *const why[] = {
+        "no member that it has not tried is available", "every available member is at its maxinflight",
+        "it is administratively offline", "it is down: no member is available"
+    };
+
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00012: farm %s cannot serve %s: %s", ctx->farm->key,
+                  ctx->r->uri, why[condition & 3]);
+    return condition == 0 && last_failure ? last_failure : HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* The client is asked to come again. */
+static int send_busy(farm_ctx *ctx, const farm_fallback *fallback)
+{
+    int seconds = fallback->seconds ? fallback->seconds : (int)((ctx->farm->retry + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
+
+    apr_table_setn(ctx->r->err_headers_out, "Retry-After", apr_itoa(ctx->r->pool, seconds));
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+static int is_location(const char *text)
+{
+    if (!text || !*text) {
+        return 0;
+    }
+    for (; *text; text++) {
+        if ((unsigned char)*text <= ' ' || *text == 0x7f) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int send_redirect(farm_ctx *ctx, const farm_fallback *fallback)
+{
+    request_rec *r = ctx->r;
+    const char *error = NULL, *location = ap_expr_str_exec(r, fallback->expression, &error);
+
+    if (error || !is_location(location)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "FARM00022: farm %s: the URL of FarmRedirect at %s:%d %s%s; the client "
+                      "gets a 503", ctx->farm->key, fallback->file, fallback->line,
+                      error ? "cannot be made: " : "comes out empty, or with blanks or control characters",
+                      error ? error : "");
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    apr_table_setn(r->headers_out, "Location", location);
+    farm_on_redirected(farm_current->engine, ctx->request.farm);
+    return fallback->status;
+}
+
+/* Another farm, or a server, takes the request over. OK, or the status for the client. */
+static int forward(farm_ctx *ctx, const farm_fallback *fallback)
+{
+    if (ctx->forwards == MOST_FORWARDS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00017: farm %s: %s was forwarded %d times, and would be again; "
+                      "look for a circle of FarmForward", ctx->farm->key, ctx->r->uri, MOST_FORWARDS);
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    ctx->forwards++;
+    farm_on_forwarded(farm_current->engine, ctx->request.farm);
+    if (fallback->path) {
+        ctx->path = fallback->path;
+        ctx->path_length = strlen(ctx->path);
+        ctx->as_written = 1;
+        ctx->r->args = fallback->query ? apr_pstrdup(ctx->r->pool, fallback->query) : NULL;
+    }
+    ctx->attempts_before += ctx->request.attempts;
+    ctx->request.attempts = 0;
+    ctx->request.member = FARM_NONE;
+    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY;
+    ctx->fallback = fallback;
+    if (fallback->farm == FARM_NONE) {
+        ctx->member = fallback->server;
+        ctx->member_is_server = 1;
+        return OK;
+    }
+    ctx->farm = farm_current->farm_at[fallback->farm];
+    ctx->request.farm = fallback->farm;
+    ctx->farm_url = apr_pstrcat(ctx->r->pool, fallback->base, ctx->path, NULL);
+    farm_destination_ask(ctx);
+    return OK;
+}
+
+/* No member will do: what the farm does in its condition. */
+static int fall_back(farm_ctx *ctx, apr_uint32_t condition, int last_failure)
+{
+    const farm_fallback *fallback = farm_fallback_for(ctx->farm, condition);
+
+    farm_environment_refused(ctx, condition);
+    ctx->condition = condition;
+    if (!fallback) {
+        return refuse(ctx, condition, last_failure);
+    }
+    switch (fallback->kind) {
+    case FARM_FALLBACK_BUSY:
+        return send_busy(ctx, fallback);
+    case FARM_FALLBACK_REDIRECT:
+        return send_redirect(ctx, fallback);
+    case FARM_FALLBACK_FORWARD:
+        break;
+    }
+    return forward(ctx, fallback);
+}
+
+void farm_destination_ask(farm_ctx *ctx)
+{
+    if (ctx->farm->key_expression) {
+        farm_request_key(ctx->r, ctx->farm, &ctx->request);
+    }
+    if (ctx->farm->sticky_cookie) {
+        farm_request_tie(ctx->r, &ctx->request);
+    }
+}
+
+int farm_destination_find(farm_ctx *ctx, int last_failure)
+{
+    int rc, looks = 0;
+
+    while (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
+        apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
+
+        /* A place that has become free meanwhile; and when it is gone again, the farm is full. */
+        if (condition == 0 && ctx->request.attempts == 0) {
+            if (looks++ < 3) {
+                continue;
+            }
+            condition = FARM_FULL;
+        }
+        if ((rc = fall_back(ctx, condition, last_failure)) != OK || ctx->member_is_server) {
+            return rc;
+        }
+        looks = 0;
+    }
+    ctx->member = farm_current->member_at[ctx->request.member];
+    return OK;
+}
+
+int farm_destination_give_up(farm_ctx *ctx, int last_failure)
+{
+    apr_uint32_t condition = farm_on_condition(farm_current->engine, ctx->request.farm);
+    int rc = fall_back(ctx, condition, last_failure);
+
+    return rc != OK || ctx->member_is_server ? rc : farm_destination_find(ctx, last_failure);
+}
+
+proxy_worker *farm_destination_worker(farm_ctx *ctx, proxy_server_conf *conf)
+{
+    return ctx->member_is_server ? farm_worker_for_server(ctx->r, conf, ctx->fallback->number)
+        : farm_worker_for(ctx->r, conf, ctx->request.farm, ctx->request.member, ctx->farm_url);
+}

@@ -1,0 +1,79 @@
+import CFarm
+
+/// Who set an administrator's state, why, since when and until when, in a row of shared memory.
+public typealias AdminNote = UnsafeMutablePointer<farm_admin_note>
+
+/// What goes with an administrator's state. Texts are UTF-8 without control characters, and the caller's.
+public struct AdminWord {
+    public var by: UnsafeBufferPointer<UInt8>
+    public var reason: UnsafeBufferPointer<UInt8>
+    /// Microseconds since 1970.
+    public var since: UInt64
+    /// The same; 0: it ends by another change only.
+    public var until: UInt64
+
+    public init(
+        by: UnsafeBufferPointer<UInt8>, reason: UnsafeBufferPointer<UInt8>, since: UInt64, until: UInt64
+    ) {
+        self.by = by
+        self.reason = reason
+        self.since = since
+        self.until = until
+    }
+
+    /// The configuration's, or nobody's: without a text or an end.
+    public static func plain(since: UInt64) -> AdminWord {
+        let none = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+        return AdminWord(by: none, reason: none, since: since, until: 0)
+    }
+
+    public static let longestBy = Int(FARM_BY_MAX)
+    public static let longestReason = Int(FARM_REASON_MAX)
+}
+
+extension UnsafeMutablePointer where Pointee == farm_admin_note {
+    private static var words: Int { MemoryLayout<farm_admin_note>.size / MemoryLayout<UInt64>.size }
+
+    /// Replaces the note, and publishes the state that it explains with `publish` before it counts as written. Under the
+    /// lock of the row; longer texts are cut.
+    public func set(_ word: AdminWord, publish: () -> Void) {
+        farm_set32(&pointee.writing, 1)
+        farm_fence()
+        Self.copy(word.by, to: farm_note_by(self), longest: AdminWord.longestBy)
+        Self.copy(word.reason, to: farm_note_reason(self), longest: AdminWord.longestReason)
+        farm_set64(&pointee.since_us, word.since)
+        farm_set64(&pointee.until_us, word.until)
+        publish()
+        farm_fence()
+        farm_set32(&pointee.writing, 0)
+    }
+
+    /// Undoes what a writer that died has begun: who and why are not known, and nothing ends by itself. Under the lock.
+    public func repair() {
+        guard farm_get32(&pointee.writing) != 0 else { return }
+        set(.plain(since: farm_get64(&pointee.since_us))) {}
+    }
+
+    /// Copies the note word by word: while the row is being written, of several notes.
+    public func copy(to other: AdminNote) {
+        self.withMemoryRebound(to: UInt64.self, capacity: Self.words) { from in
+            other.withMemoryRebound(to: UInt64.self, capacity: Self.words) { to in
+                for at in 0..<Self.words { to[at] = farm_get64(from + at) }
+            }
+        }
+    }
+
+    /// Whether the state has an end, and it has come. Any process, without a lock.
+    public func isOver(wallClock: UInt64) -> Bool {
+        let until = farm_get64(&pointee.until_us)
+        return until != 0 && wallClock >= until
+    }
+
+    private static func copy(
+        _ text: UnsafeBufferPointer<UInt8>, to stored: UnsafeMutablePointer<CChar>, longest: Int
+    ) {
+        let count = min(text.count, longest)
+        for at in 0..<count { stored[at] = CChar(bitPattern: text[at]) }
+        for at in count...longest { stored[at] = 0 }
+    }
+}
