@@ -59,27 +59,23 @@ enum Log {
         }
     }
 
-    /// What a monitor's verdict has changed.
-    static func monitored(_ farm: FarmRow, _ row: MemberRow, _ change: PassiveHealth.Change) {
-        switch change {
-        case .wentDown: monitorDown(farm, row)
-        case .cameUp: monitorUp(farm, row)
-        default: break
-        }
-    }
-
-    private static func monitorDown(_ farm: FarmRow, _ row: MemberRow) {
-        line(FARM_LOG_NOTICE, 107) { out in
-            member(&out, farm, row)
-            out.text(" is down: a monitor says so; it stays down until one says health=up")
-        }
-    }
-
-    private static func monitorUp(_ farm: FarmRow, _ row: MemberRow) {
-        line(FARM_LOG_NOTICE, 108) { out in
+    /// What a monitor's verdict has changed, or that of somebody at farm-manager (`by`).
+    static func monitored(
+        _ farm: FarmRow, _ row: MemberRow, _ change: PassiveHealth.Change, by: UnsafeBufferPointer<UInt8>? = nil
+    ) {
+        guard change == .wentDown || change == .cameUp else { return }
+        line(FARM_LOG_NOTICE, change == .wentDown ? 107 : 108) { out in
             member(&out, farm, row)
             out.text(
-                row.state.isUp ? " is up again: a monitor says so" : " is up by a monitor's word, and awaits its trial")
+                change == .wentDown
+                    ? " is down: " : row.state.isUp ? " is up again: " : " is up, and awaits its trial: ")
+            if let by {
+                out.bytes(by)
+            } else {
+                out.text("a monitor")
+            }
+            out.text(" says so")
+            if change == .wentDown { out.text("; it stays down until health=up is said") }
         }
     }
 

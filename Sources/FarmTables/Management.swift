@@ -94,7 +94,7 @@ extension Engine {
         let row = farm.members[local].row
         if let admin = change.admin { Log.administered(farm.row, row, admin, word) }
         if let weight = change.weight { Log.weighed(farm.row, row, weight, by: word.by) }
-        Log.monitored(farm.row, row, changed)
+        Log.monitored(farm.row, row, changed, by: word.by)
         farm_host_status(out, 200)
         var writer = ByteWriter(host: out)
         writer.text("ok ")
