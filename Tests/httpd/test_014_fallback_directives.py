@@ -28,7 +28,6 @@ BAD_REDIRECTS = {
     "status a word": ("down http://x.test/ permanent", STATUSES),
     "status with a tail": ("down http://x.test/ 302x", STATUSES),
     "status negative": ("down http://x.test/ -302", STATUSES),
-    "status empty": ('down http://x.test/ ""', STATUSES),
     "status beyond any integer": ("down http://x.test/ 18446744073709551918", STATUSES),
     "seconds with a URL": ("down http://x.test/ 302 5", ""),
     "words too many": ("down - 503 5 6", ""),
@@ -61,7 +60,7 @@ BAD_FORWARDS = {
     "URL before the condition": ("http://x.test/ down", CONDITIONS),
     "words too many": ("down http://x.test/ 302", ""),
     "no URL": ("down -", "http://"),
-    "URL empty": ('down ""', "http://"),
+    "URL empty": ('down ""', "URL"),
     "URL a word": ("down sorry", "http://"),
     "URL a path": ("down /sorry", "http://"),
     "URL without a scheme": ("down //x.test/", "http://"),
@@ -85,7 +84,7 @@ RIGHT_FORWARDS = [
 ]
 
 SETS = {
-    "slowstart": (["0", "0s", "500ms", "30", "30s", "1h", "60min"], ["x", "", "-1", "5parsecs", "61min", "2h", "1hx"]),
+    "slowstart": (["0", "0s", "500ms", "30", "30s", "1h", "60min"], ["x", "", "-1", "5parsecs", "61min", "2h", "1x"]),
     "panic": (["0", "1", "50", "100"], ["x", "", "-1", "101", "50%", "1.5", "18446744073709551617"]),
     "eject": (["on", "off"], ["x", "", "maybe", "1"]),
 }
@@ -140,7 +139,7 @@ def test_014_05_condition_twice(httpd, condition, first, second):
 @pytest.mark.parametrize("line", ["FarmRedirect down http://x.test/", "FarmForward down http://x.test/"])
 def test_014_06_not_in_a_location(httpd, line):
     """Contract: "those marked F only inside `<Farm>`"."""
-    check_refused(httpd, f"<Location />\n! {line}\n</Location>", "<Farm|not allowed here|cannot occur")
+    check_refused(httpd, f"<Location />\n! {line}\n</Location>", "not allowed|cannot occur")
 
 
 def test_014_07_forward_to_a_farm_further_down(httpd):

@@ -33,16 +33,31 @@ def test_351_02_connection_is_usable_afterwards(httpd):
     """What an httpd administrator expects: a redirected request's body is read away, so that the next request of the same
     connection is understood."""
     farms = Fallbacks(httpd)
-    farms.farm("down", f"FarmRedirect down {SORRY} 308").farm("offline", "FarmRedirect any - 503 5").farm("ok", name="fine")
-    httpd.log.expect("proxy_farm:error")
+    farms.farm("down", f"FarmRedirect down {SORRY} 308").farm("ok", name="fine")
     with farms.settled(), httpd.client() as kept:
         assert kept.request("/fine/x").status == 200
         port = kept.local_port
         for body in (None, b"", b"pay 100", b"x" * 100 * KIB, [b"in", b"pieces" * 100]):
             redirected(kept.request("/down/x", method="POST", body=body), 308, SORRY)
-            refused(kept.request("/offline/x", method="PUT", body=body), 5)
+            redirected(kept.request("/down/y", method="PUT", body=body), 308, SORRY)
             assert kept.request("/fine/y", method="POST", body=b"after").json["body"] == "after"
             assert kept.local_port == port, "the client's connection did not survive"
+
+
+@pytest.mark.parametrize("body", [None, b"pay 100", b"x" * 100 * KIB, [b"in", b"pieces" * 100]],
+                         ids=["none", "small", "large", "chunked"])
+def test_351_10_connection_after_a_refusal(httpd, body):
+    """What an httpd administrator expects: a 503 with Retry-After leaves the connection as any other 503 of httpd does:
+    one that ends it says so, and a client that goes on gets the answer to its own next request."""
+    farms = Fallbacks(httpd).farm("offline", "FarmRedirect any - 503 5").farm("ok", name="fine")
+    httpd.conf.add('Redirect 503 "/stock/"')
+    with farms.settled(), httpd.client() as kept:
+        for _ in range(2):
+            stock = kept.request("/stock/", method="POST", body=body)
+            farm = kept.request("/offline/x", method="POST", body=body)
+            refused(farm, 5)
+            assert (stock.status, stock.get("Connection")) == (farm.status, farm.get("Connection"))
+            assert kept.request("/fine/y", method="POST", body=b"after").json["body"] == "after"
 
 
 def exchange(port, target):
@@ -108,7 +123,7 @@ def test_351_04_attempts_used_up(httpd, refusal, failure):
     httpd.log.expect_broken()
     httpd.start()
     for method in ("GET", "HEAD"):
-        response = httpd.get("/app/x", method=method)
+        response = httpd.get(f"/app/{method}", method=method)
         if refusal:
             refused(response, 5)
         else:
@@ -116,8 +131,9 @@ def test_351_04_attempts_used_up(httpd, refusal, failure):
         text = str(response.headers).lower() + response.body.decode("latin-1")
         assert "leak" not in text, text
         assert [m.count for m in made] == [1, 1]
-    line = log_line(httpd, "/app/x")
-    assert (line["attempts"], line["condition"], line["farm"]) == ("2", "down", "app")
+    for method, attempts in (("GET", "2"), ("HEAD", "0")):
+        line = log_line(httpd, f"/app/{method}")
+        assert (line["attempts"], line["condition"], line["farm"]) == (attempts, "down", "app")
     assert httpd.farm_status()["redirected"] == (0 if refusal else 2)
     assert [row["inflight"] for row in httpd.rows().values()] == [0, 0]
 
