@@ -151,9 +151,3 @@ int farm_destination_give_up(farm_ctx *ctx, int last_failure)
 
     return rc != OK || ctx->member_is_server ? rc : farm_destination_find(ctx, last_failure);
 }
-
-proxy_worker *farm_destination_worker(farm_ctx *ctx, proxy_server_conf *conf)
-{
-    return ctx->member_is_server ? farm_worker_for_server(ctx->r, conf, ctx->fallback->number)
-        : farm_worker_for(ctx->r, conf, ctx->request.farm, ctx->request.member, ctx->farm_url);
-}

@@ -154,7 +154,7 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
     if ((rc = farm_destination_find(ctx, 0)) != OK) {
         return over(ctx, rc);
     }
-    *worker = farm_destination_worker(ctx, conf);
+    *worker = farm_worker_for(ctx, conf);
     rc = *worker ? direct(ctx) : HTTP_INTERNAL_SERVER_ERROR;
     if (rc != OK) {
         farm_on_drop(farm_current->engine, &ctx->request);
@@ -269,7 +269,7 @@ static int serve(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, c
         if (rc != OK) {
             return rc;
         }
-        worker = farm_destination_worker(ctx, conf);
+        worker = farm_worker_for(ctx, conf);
         if (!worker || (rc = direct(ctx)) != OK) {
             farm_on_drop(farm_current->engine, &ctx->request);
             return worker ? rc : HTTP_INTERNAL_SERVER_ERROR;

@@ -23,11 +23,9 @@ int farm_proxy_has_parameters(const proxy_worker *worker);
 void farm_workers_prepare(apr_pool_t *pconf, server_rec *main_server, farm_conf *conf);
 /* In each child. */
 apr_status_t farm_workers_child(apr_pool_t *pchild);
-/* The worker for a member, made when it is first asked for; NULL when that fails, which has been logged. */
-proxy_worker *farm_worker_for(request_rec *r, proxy_server_conf *conf, apr_uint32_t farm, apr_uint32_t member,
-                              const char *farm_url);
-/* The same for a server that FarmForward names, by its number. */
-proxy_worker *farm_worker_for_server(request_rec *r, proxy_server_conf *conf, apr_uint32_t server);
+/* The worker for what farm_destination_find has found, made when it is first asked for; NULL when that fails, which has been
+ * logged. */
+proxy_worker *farm_worker_for(farm_ctx *ctx, proxy_server_conf *conf);
 /* What a worker has moved since it was last asked, in bytes. */
 void farm_worker_moved(proxy_worker *worker, apr_uint64_t *bytes_in, apr_uint64_t *bytes_out);
 /* Whether this host has no file or port left for a connection to the worker's member, or its pool is exhausted. */
@@ -42,8 +40,6 @@ void farm_destination_ask(farm_ctx *ctx);
 int farm_destination_find(farm_ctx *ctx, int last_failure);
 /* The same when the farm's own members have had their chance. */
 int farm_destination_give_up(farm_ctx *ctx, int last_failure);
-/* The worker for what was found; NULL when it cannot be made, which has been logged. */
-proxy_worker *farm_destination_worker(farm_ctx *ctx, proxy_server_conf *conf);
 
 /* farm_evidence.c */
 void farm_evidence_hooks(void);

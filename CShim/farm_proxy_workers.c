@@ -154,17 +154,15 @@ static proxy_worker *worker_of(request_rec *r, proxy_server_conf *conf, site *at
     return found ? found->worker : NULL;
 }
 
-proxy_worker *farm_worker_for(request_rec *r, proxy_server_conf *conf, apr_uint32_t farm, apr_uint32_t member,
-                              const char *farm_url)
+proxy_worker *farm_worker_for(farm_ctx *ctx, proxy_server_conf *conf)
 {
-    return worker_of(r, conf, site_for(r, conf, farm, farm_url),
-                     member - farm_current->config.farms[farm].first_member, farm_current->member_at[member]);
-}
+    apr_uint32_t farm = ctx->request.farm;
 
-proxy_worker *farm_worker_for_server(request_rec *r, proxy_server_conf *conf, apr_uint32_t server)
-{
-    return worker_of(r, conf, &farm_conf_of(r->server)->sites->servers, server,
-                     APR_ARRAY_IDX(farm_current->servers, server, farm_member *));
+    if (ctx->member_is_server) {
+        return worker_of(ctx->r, conf, &farm_conf_of(ctx->r->server)->sites->servers, ctx->fallback->number, ctx->member);
+    }
+    return worker_of(ctx->r, conf, site_for(ctx->r, conf, farm, ctx->farm_url),
+                     ctx->request.member - farm_current->config.farms[farm].first_member, ctx->member);
 }
 
 /* The worker's own counters are plain additions by many threads, as everywhere in mod_proxy; what one thread takes from

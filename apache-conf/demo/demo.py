@@ -144,6 +144,8 @@ Try:
   curl {base}/farm-status?format=json         what the farm knows of its members
   curl '{base}/farm-update?farm=app&member=carol&cpu=0.9&member=alice&cpu=0.1&member=bob&cpu=0.1'
                                                                  members tell their load, and are told their share
+  curl -H 'X-Farm-Manager: 1' -d 'farm=app&member=carol&admin=drain&reason=lunch&until=1min' {base}/farm-manager
+                                                                 take a member out, for a reason and a minute
   kill {bob}                                              stop the member bob, and send requests: no error
 Members: 127.0.0.1:{port + 1} to {port + 3}. Ctrl-C stops everything.""", flush=True)
 
