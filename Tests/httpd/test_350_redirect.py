@@ -153,21 +153,21 @@ def test_350_07_retry_after(httpd):
 
 
 def test_350_08_error_document(httpd):
-    """What an httpd administrator expects: the 503 has the ErrorDocument there is, a file or a farm's, and its Retry-After;
-    and the server goes on."""
+    """What an httpd administrator expects: the 503 has the ErrorDocument there is, a file or a farm's, as any other 503 of
+    httpd has it; and its Retry-After."""
     farms = Fallbacks(httpd).farm("offline", "FarmRedirect offline - 503 7")
     farms.farm("down", "FarmRedirect any - 503 8").farm("ok", name="fine")
     (httpd.root / "htdocs" / "sorry.html").write_text("our own page")
     httpd.conf.add('<Location "/offline/">', "ErrorDocument 503 /sorry.html", "</Location>",
-                   '<Location "/down/">', "ErrorDocument 503 /fine/sorry", "</Location>")
-    httpd.log.expect("proxy_farm:error")
+                   '<LocationMatch "^/(down|stock)/">', "ErrorDocument 503 /fine/sorry", "</LocationMatch>",
+                   'Redirect 503 "/stock/"')
     with farms.settled(), httpd.client() as client:
         response = client.request("/offline/x")
         refused(response, 7)
         assert response.body == b"our own page"
-        response = client.request("/down/x")
-        refused(response, 8)
-        assert (response.member, response.json["target"]) == ("m", "/sorry")
+        farm, stock = client.request("/down/x"), client.request("/stock/x")
+        assert (farm.status, farm.member, farm.json["target"]) == (stock.status, stock.member, stock.json["target"])
+        assert farm.all("Retry-After") == ["8"] and farm.json["target"] == "/sorry"
         assert client.request("/fine/x").status == 200
 
 

@@ -165,7 +165,6 @@ def test_360_07_complete_url_of_a_farm_with_a_path(httpd):
     assert httpd.get("/kept/y?z").json["target"] == "/of/a/y?z"
 
 
-@pytest.mark.both_mpms
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [0, 1, 8 * KIB, 64 * KIB + 1, 1024 * KIB])
 def test_360_08_bodies(httpd, size, chunked):

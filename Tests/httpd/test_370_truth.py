@@ -158,7 +158,8 @@ def seen_of(httpd, number):
             served.add(int(response.json["target"].split("/")[1]))
         else:
             assert response.status == 503
-            refusals.add(log_line(httpd, f"/{name}/{n}")["condition"])
+            refusals.add(log_line(httpd, f"/{name}/0")["condition"])
+    for n in range(2):
         answer = httpd.get(f"/farm-balance?farm={name}")
         said = answer.body.decode().strip()
         balanced.add(int(said.rsplit("/", 1)[1]) if answer.status == 200 else said)

@@ -8,7 +8,7 @@ from farmhttpd import client, wait
 from farmhttpd.fallback import manage
 from farmhttpd.members import answer
 from farmhttpd.update import push
-from test_200_selection import spread
+from test_200_selection import after, spread
 
 ALGORITHMS = ["roundrobin", "random", "busyness", "traffic", "load", "adaptive", 'hash "%{HTTP:X-Key}"']
 
@@ -23,6 +23,16 @@ def put_down(httpd, *names):
         push(httpd, f"farm=app&member={name}&health=down")
 
 
+def check_used(httpd, *names):
+    """All of these get requests, and nobody else does."""
+    seen = set(spread(httpd, 40))
+    for _ in range(20):
+        if seen >= set(names):
+            break
+        seen |= set(spread(httpd, 40))
+    assert seen == set(names)
+
+
 def state(httpd):
     farm = httpd.farm_status()
     return farm["condition"], farm["available"]
@@ -32,32 +42,44 @@ def state(httpd):
 def test_385_01_boundary(httpd, algorithm):
     """Contract: "while *fewer* than that part of the members not administratively off or draining are available, all of that
     part below their maxinflight are used and the condition is `ok`": at just that part it is not so."""
-    farm_of(httpd, *httpd.three(*"abcd"), algorithm=algorithm)
+    made = httpd.three(*"abcd")
+    if algorithm == "adaptive":
+        for member in made:
+            member.always(after(0.008))
+    farm_of(httpd, *made, algorithm=algorithm)
     httpd.start()
     put_down(httpd, "a", "b")
-    assert set(spread(httpd, 40)) == {"c", "d"}
+    check_used(httpd, "c", "d")
     assert state(httpd) == ("ok", 2)
     put_down(httpd, "c")
-    assert set(spread(httpd, 80)) == set("abcd")
+    check_used(httpd, *"abcd")
     assert state(httpd) == ("ok", 1)
     put_down(httpd, "d")
-    assert set(spread(httpd, 80)) == set("abcd")
+    check_used(httpd, *"abcd")
     assert state(httpd) == ("ok", 0)
     assert [row["health"] for row in httpd.rows().values()] == ["down"] * 4
     push(httpd, "farm=app&member=a&health=up&farm=app&member=b&health=up")
-    assert set(spread(httpd, 40)) == {"a", "b"}
+    check_used(httpd, "a", "b")
 
 
-@pytest.mark.parametrize("percent, members, down, panics", [
-    (1, 3, 2, False), (1, 3, 3, True), (33, 3, 2, False), (34, 3, 2, True), (66, 3, 1, False), (67, 3, 1, True),
-    (100, 3, 0, False), (100, 3, 1, True), (100, 1, 1, True), (25, 4, 3, False), (26, 4, 3, True), (0, 3, 2, False)])
-def test_385_02_percent(httpd, percent, members, down, panics):
+# percent, members, how many of them are down, whether that is a panic
+PERCENTS = [(1, 3, 2, False), (1, 3, 3, True), (33, 3, 2, False), (34, 3, 2, True), (66, 3, 1, False), (67, 3, 1, True),
+            (100, 3, 0, False), (100, 3, 1, True), (100, 1, 1, True), (25, 4, 3, False), (26, 4, 3, True), (0, 3, 2, False)]
+
+
+def test_385_02_percent(httpd):
     """Contract: "`panic=` percent": the boundary is exact, with parts that are no whole percents too."""
-    names = "abcd"[:members]
-    farm_of(httpd, *httpd.three(*names), directives=[f"FarmSet panic={percent}"])
+    made = httpd.three(*"abcd")
+    for n, (percent, members, _, _) in enumerate(PERCENTS):
+        httpd.farm(*made[:members], "FarmAlgorithm roundrobin", f"FarmSet panic={percent}", name=f"f{n}")
+    httpd.conf.one_process().handler("farm-update")
     httpd.start()
-    put_down(httpd, *names[:down])
-    assert set(spread(httpd, 12)) == set(names if panics else names[down:])
+    for n, (_, members, down, panics) in enumerate(PERCENTS):
+        names = "abcd"[:members]
+        for name in names[:down]:
+            push(httpd, f"farm=f{n}&member={name}&health=down")
+        seen = {httpd.get(f"/f{n}/x").member for _ in range(12)}
+        assert seen == set(names if panics else names[down:]), PERCENTS[n]
 
 
 def test_385_03_off_by_default(httpd):
@@ -121,26 +143,32 @@ def test_385_06_tiers_are_ignored(httpd):
 
 
 @pytest.mark.both_mpms
-def test_385_07_full(httpd):
-    """Contract: "all of that part *below their maxinflight* are used": when none is, the farm is `full`."""
+@pytest.mark.parametrize("available, condition", [(1, "full"), (0, "down")])
+def test_385_07_no_place_left(httpd, available, condition):
+    """Contract: "all of that part *below their maxinflight* are used": when none of them is, the condition is what it is
+    without panic: `full` (some are available, but each is at its maxinflight), or `down`."""
     a, b, c = httpd.three()
     httpd.farm((a, "maxinflight=1"), (b, "maxinflight=2"), (c, "admin=off"), "FarmAlgorithm roundrobin",
                "FarmSet panic=100", "FarmRedirect full http://full.test/", "FarmRedirect down http://down.test/")
     httpd.conf.handler("farm-update").handler("farm-balance")
     httpd.start()
-    put_down(httpd, "a", "b")
+    put_down(httpd, *"ab"[available:])
     a.hold(), b.hold()
     with ThreadPoolExecutor(3) as pool:
-        holding = [pool.submit(httpd.get, "/app/x") for _ in range(3)]
-        wait.until(lambda: (a.active, b.active) == (1, 2), "three requests in flight")
-        assert httpd.get("/app/x").get("Location") == "http://full.test/"
-        assert state(httpd) == ("full", 0)
-        response = httpd.get("/farm-balance?farm=app")
-        assert (response.status, response.body) == (503, b"full\n")
-        a.always(answer()).release(), b.always(answer()).release()
+        try:
+            holding = [pool.submit(httpd.get, "/app/x") for _ in range(3)]
+            wait.until(lambda: (a.active, b.active) == (1, 2), "three requests in flight")
+            assert httpd.get("/app/x").get("Location") == f"http://{condition}.test/"
+            assert state(httpd) == (condition, available)
+            response = httpd.get("/farm-balance?farm=app")
+            assert (response.status, response.body) == (503, f"{condition}\n".encode())
+        finally:
+            a.always(answer()).release(), b.always(answer()).release()
         assert [f.result(30).status for f in holding] == [200] * 3
+    for name in "ab":
+        httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight", name)
     assert httpd.get("/app/x").status == 200
-    assert state(httpd) == ("ok", 0)
+    assert state(httpd) == ("ok", available)
 
 
 def test_385_08_failed_members_are_tried_and_replaced(httpd):
