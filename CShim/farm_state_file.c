@@ -10,6 +10,7 @@
 
 /* Far above what the tables can hold. */
 #define STATE_LONGEST (256 * 1024 * 1024)
+#define FIRST_WORDS "mod_proxy_farm state "
 #define SUM_LINE "sha1 "
 #define SUM_LENGTH (sizeof(SUM_LINE) - 1 + 2 * APR_SHA1_DIGESTSIZE + 1)
 
@@ -62,6 +63,23 @@ static char *state_of(apr_pool_t *p, farm_conf *conf, apr_size_t *length)
 
     farm_on_state_write(conf->engine, &out);
     return apr_brigade_pflatten(out.bb, &text, length, p) == APR_SUCCESS ? text : NULL;
+}
+
+/* Whether a file that somebody else needs stands in the place: one that does not begin as a state file does. */
+static int is_foreign(apr_pool_t *p, const char *path)
+{
+    char begin[sizeof(FIRST_WORDS) - 1];
+    apr_size_t length = sizeof(begin);
+    apr_file_t *file;
+
+    if (apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_BINARY, APR_FPROT_OS_DEFAULT, p) != APR_SUCCESS) {
+        return 0;
+    }
+    if (apr_file_read(file, begin, &length) != APR_SUCCESS) {
+        length = 0;
+    }
+    apr_file_close(file);
+    return memcmp(begin, FIRST_WORDS, length) != 0;
 }
 
 /* Writes beside the file, and puts that in its place when it is on the disk. */
@@ -118,13 +136,14 @@ void farm_state_file_write(server_rec *s, farm_conf *conf)
     if ((text = state_of(p, conf, &length)) != NULL) {
         sum_of(text, length, sum);
         if (strcmp(sum, last_sum)) {
-            rv = replace(p, conf->state_file, text, length, sum);
+            rv = is_foreign(p, conf->state_file) ? APR_EEXIST : replace(p, conf->state_file, text, length, sum);
             if (rv == APR_SUCCESS) {
                 memcpy(last_sum, sum, sizeof(sum));
             }
             else if (!has_failed) {
-                ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "FARM00019: the state file %s cannot be written, and what is set "
-                             "at run time will be lost at a full stop", conf->state_file);
+                ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "FARM00019: the state file %s cannot be written%s, and what is set "
+                             "at run time will be lost at a full stop", conf->state_file,
+                             rv == APR_EEXIST ? ": what stands there is no state file, and is left alone" : "");
             }
             has_failed = rv != APR_SUCCESS;
         }

@@ -41,7 +41,8 @@ extension Engine {
             guard farm != FARM_NONE else { return ChangeRefusal(.unknownFarm, value: change.farm) }
             let wallClock = farm_host_wall_clock()
             let word = AdminWord(
-                by: change.by ?? asker.name, reason: change.reason ?? UnsafeBufferPointer(start: nil, count: 0),
+                by: change.by ?? PlainText.beginning(of: asker.name, longest: AdminWord.longestBy),
+                reason: change.reason ?? UnsafeBufferPointer(start: nil, count: 0),
                 since: wallClock, until: change.until ?? 0)
             guard let name = change.member else { return changeFarm(Int(farm), change, word, out) }
             guard let local = findMember(name, farm: Int(farm)) else {

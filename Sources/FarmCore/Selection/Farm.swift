@@ -122,9 +122,10 @@ public struct Farm {
     }
 
     /// The view that there is, when nothing but reports of load has happened since it was built and they are not worth
-    /// another one yet.
+    /// another one yet; and while another thread is at the next one.
     public func goodView(now: UInt64) -> UnsafeMutablePointer<View>? {
         let view = views + Int(farm_read32(current) & 1)
+        if farm_get32(rebuilding) != 0 { return view }
         let changes = farm_read64(&view.pointee.generation) ^ farm_read64(&row.pointee.generation)
         return changes >> 32 == 0 && now < farm_get64(&view.pointee.deadline)
             && now < farm_get64(&view.pointee.nextForLoads) ? view : nil

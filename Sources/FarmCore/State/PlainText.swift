@@ -14,15 +14,18 @@ public enum PlainText {
         return true
     }
 
-    /// Whether it is well-formed UTF-8.
-    static func isWellFormed(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        var at = 0
-        while at < text.count {
-            let length = characterLength(text, at)
-            guard length > 0 else { return false }
-            at += length
+    /// As much of the beginning of a text as is plain, in at most `longest` bytes.
+    public static func beginning(
+        of text: UnsafeBufferPointer<UInt8>, longest: Int
+    ) -> UnsafeBufferPointer<UInt8> {
+        var end = 0
+        while end < text.count {
+            let length = characterLength(text, end)
+            let next = UnsafeBufferPointer(rebasing: text[end..<min(text.count, end + max(1, length))])
+            guard end + length <= longest, isPlain(next) else { break }
+            end += length
         }
-        return true
+        return UnsafeBufferPointer(rebasing: text[..<end])
     }
 
     /// Bytes of the character at a place; 0 when there is none that is well formed.

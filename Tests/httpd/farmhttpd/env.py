@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -82,7 +81,7 @@ class Httpd:
 
     def start(self, mode="-DFOREGROUND"):
         self.conf.write(self.conf_path)
-        self.log.killed_at = sys.maxsize
+        self.log.note_start()
         before = self.log.starts()
         with open(self.root / "logs" / "stderr.log", "ab") as stderr:
             self.process = subprocess.Popen(self._command(mode), env=self.environment, stdout=stderr,

@@ -1,26 +1,21 @@
-"""Farms in a condition of their own, and the manager as an administrator asks it."""
+"""Farms that stay in a condition, and what the logs say of requests to them."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
 from farmhttpd import wait
+from farmhttpd.manager import change
 from farmhttpd.members import answer
-from farmhttpd.update import FORM, push
+from farmhttpd.update import push
 
 CONDITIONS = ["offline", "down", "full"]
 FORWARDED_TOO_OFTEN = "FARM00017"
-ADMINISTERED = r"FARM0011[0-3]"
 
 
 def manage(httpd, **fields):
     """A change that must succeed; `admin=` of a member, or of the farm where no member is named."""
-    httpd.log.expect(ADMINISTERED)
-    response = httpd.get("/farm-manager", method="POST", headers=dict([FORM, ("X-Farm-Manager", "1")]),
-                         body=urlencode(fields).encode())
-    text = response.body.decode("latin-1")
-    assert response.status == 200 and text.startswith("ok "), (response.status, text)
-    return text
+    return change(httpd, urlencode(fields))
 
 
 class Fallbacks:

@@ -22,7 +22,7 @@ class ErrorLog:
     def __init__(self, path):
         self.path = path
         self.expected = [re.compile(HTTPD_ITSELF)]
-        self.killed_at = sys.maxsize
+        self.kills = []
 
     def expect(self, *patterns):
         """Declares lines that the test causes on purpose."""
@@ -45,8 +45,12 @@ class ErrorLog:
         return [line for line in self.text().splitlines() if wanted.search(line)]
 
     def note_stop(self):
-        """What is said from here on is said while the server is being ended by SIGTERM."""
-        self.killed_at = len(self.text().splitlines())
+        """What is said from here on, until the next start, is said while the server is being ended by SIGTERM."""
+        self.kills.append([len(self.text().splitlines()), sys.maxsize])
+
+    def note_start(self):
+        if self.kills:
+            self.kills[-1][1] = min(self.kills[-1][1], len(self.text().splitlines()))
 
     def starts(self):
         """How often the server has come up or come back from a restart."""
@@ -60,7 +64,8 @@ class ErrorLog:
     def _stock_crash(self, number, line):
         """Whether this is mpm_event's own crash at SIGTERM: without any proxy farm, about one in fifty of its children
         frees its memory under its own threads. At a graceful stop it does not, which test_400_09 uses."""
-        return number >= self.killed_at and "[mpm_event:" in self.text() and "exit signal Segmentation fault" in line
+        return (any(first <= number < last for first, last in self.kills) and "[mpm_event:" in self.text()
+                and "exit signal Segmentation fault" in line)
 
     def _serious(self, line):
         if "exit signal" in line:
