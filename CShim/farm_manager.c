@@ -43,7 +43,8 @@ static const char *page_of(request_rec *r)
     apr_uri_t uri;
 
     if (referer && host && apr_uri_parse(r->pool, referer, &uri) == APR_SUCCESS && uri.hostinfo && uri.path
-        && !ap_cstr_casecmp(uri.hostinfo, host) && uri.path[0] == '/' && uri.path[1] != '/') {
+        && !ap_cstr_casecmp(uri.hostinfo, host) && uri.path[0] == '/' && uri.path[1] != '/'
+        && uri.path[1] != '\\') {
         return apr_uri_unparse(r->pool, &uri, APR_URI_UNP_OMITSITEPART);
     }
     return r->uri;

@@ -65,7 +65,7 @@ static char *state_of(apr_pool_t *p, farm_conf *conf, apr_size_t *length)
     return apr_brigade_pflatten(out.bb, &text, length, p) == APR_SUCCESS ? text : NULL;
 }
 
-/* Whether a file that somebody else needs stands in the place: one that does not begin as a state file does. */
+/* Whether a file that somebody may still need stands in the place: one that does not begin as a state file does. */
 static int is_foreign(apr_pool_t *p, const char *path)
 {
     char begin[sizeof(FIRST_WORDS) - 1];
@@ -136,14 +136,17 @@ void farm_state_file_write(server_rec *s, farm_conf *conf)
     if ((text = state_of(p, conf, &length)) != NULL) {
         sum_of(text, length, sum);
         if (strcmp(sum, last_sum)) {
-            rv = is_foreign(p, conf->state_file) ? APR_EEXIST : replace(p, conf->state_file, text, length, sum);
+            rv = is_foreign(p, conf->state_file)
+                ? apr_file_rename(conf->state_file, apr_pstrcat(p, conf->state_file, ".bad", NULL), p) : APR_SUCCESS;
+            if (rv == APR_SUCCESS) {
+                rv = replace(p, conf->state_file, text, length, sum);
+            }
             if (rv == APR_SUCCESS) {
                 memcpy(last_sum, sum, sizeof(sum));
             }
             else if (!has_failed) {
-                ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "FARM00019: the state file %s cannot be written%s, and what is set "
-                             "at run time will be lost at a full stop", conf->state_file,
-                             rv == APR_EEXIST ? ": what stands there is no state file, and is left alone" : "");
+                ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "FARM00019: the state file %s cannot be written, and what is set "
+                             "at run time will be lost at a full stop", conf->state_file);
             }
             has_failed = rv != APR_SUCCESS;
         }

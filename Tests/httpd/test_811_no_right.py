@@ -69,8 +69,8 @@ def test_811_03_nonce_nearly_right(httpd):
     """Contract: refused is what has not *that* nonce: none that is a little shorter, longer or different."""
     managed(httpd).start()
     right = nonce(httpd)
-    other = "0" if right[-1] != "0" else "1"
-    for wrong in (right[:-1], right + "0", right[:-1] + other, other + right[1:], f"+{right}", f"{right}%00", f"{right}%0A",
+    last, first = ("0" if digit != "0" else "1" for digit in (right[-1], right[0]))
+    for wrong in (right[:-1], right + "0", right[:-1] + last, first + right[1:], f"+{right}", f"{right}%00", f"{right}%0A",
                   right * 2, right[::-1] if right[::-1] != right else right + "x"):
         refused(ask(httpd, f"{OFF}&nonce={wrong}", headers=[]), 403)
     # In a query or a header it is none either.

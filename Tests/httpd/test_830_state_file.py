@@ -199,14 +199,18 @@ def test_830_07_written_soon_and_survives_a_murder(httpd):
 @pytest.mark.parametrize("how", ["graceful", "restart"])
 def test_830_08_written_at_restarts(httpd, how):
     """Contract: "Written … at every stop and restart"; "read once, at a full start": what became of the file meanwhile is
-    neither read nor believed."""
+    neither read nor believed. What is not the module's is kept beside it."""
     path = managed(httpd)
+    aside = path.with_name(path.name + ".bad")
     httpd.start()
     for number in range(2):
         change(httpd, f"{A}&admin=off&by=ann&reason=number{number}")
         before = kept(httpd)
         getattr(httpd, how)()
         wait.until(lambda: path.exists() and f"number{number}".encode() in path.read_bytes(), "the change to be written", 5)
+        if number:
+            assert aside.read_text() == "somebody else's text\n"
+            aside.unlink()
         check_file(path)
         assert kept(httpd) == before
         path.write_text("somebody else's text\n")

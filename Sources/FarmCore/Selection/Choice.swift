@@ -148,8 +148,9 @@ extension Farm {
                 // Those that a draining member would take over are no clients of its own.
                 let serves = step == 0 ? state.servesTied : state.isAvailable && admin == .on
                 if serves && InFlight.take(member) { return Choice(index: Int(index), isTrial: false, isTied: true) }
-                if wish.trials == .whenDue && admin == .on && state.mayBeTried && InFlight.take(member) {
-                    if health.claimTrial(member.row, now: now) {
+                let mayTry = step == 0 ? state.mayBeTriedByTied : state.mayBeTried && admin == .on
+                if wish.trials == .whenDue && mayTry && InFlight.take(member) {
+                    if health.claimTrial(member.row, now: now, isTied: step == 0) {
                         farm_set64(&view.pointee.deadline, 0)
                         return Choice(index: Int(index), isTrial: true, isTied: true)
                     }

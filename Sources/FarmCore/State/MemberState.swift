@@ -39,6 +39,8 @@ public struct MemberState: Equatable {
     public var isUp: Bool { !isDownByFailures && !isDownByMonitor }
     /// Down by failures alone, and wanted: a request may try it.
     public var mayBeTried: Bool { word & ~FARM_DOWN_AS_OUTLIER == FARM_ADMIN_ON | FARM_DOWN_BY_FAILURES }
+    /// Down by failures alone, and on or draining: a request that is tied to it may try it.
+    public var mayBeTriedByTied: Bool { MemberState(word: word & ~FARM_ADMIN_DRAIN).mayBeTried }
     /// Admin is `on` and health is `up`.
     public var isAvailable: Bool { word == FARM_ADMIN_ON }
     /// Admin is `on` or `drain`, and health is `up`: it serves those who are tied to it.

@@ -21,10 +21,11 @@ public struct PassiveHealth {
     /// What a failure or a success did to a member's health.
     public enum Change { case none, wentDown, stillDown, cameUp }
 
-    /// Takes the trial of a member that is down and due. Lock-free; true for one caller of all that ask.
-    public func claimTrial(_ row: MemberRow, now: UInt64) -> Bool {
+    /// Takes the trial of a member that is down and due. Lock-free; true for one caller of all that ask. `isTied`: the
+    /// request is tied to the member, which may be draining then.
+    public func claimTrial(_ row: MemberRow, now: UInt64, isTied: Bool = false) -> Bool {
         let due = farm_get64(&row.pointee.retry_at)
-        guard row.state.mayBeTried, now >= due else { return false }
+        guard isTied ? row.state.mayBeTriedByTied : row.state.mayBeTried, now >= due else { return false }
         return farm_swap64(&row.pointee.retry_at, due, now &+ retry) != 0
     }
 
