@@ -96,6 +96,8 @@ extension Tables {
             for metric in 0..<Int(first.layout.metrics) { farm_set64(values + metric, 0) }
             row.publish(MemberState(word: member.admin))
         }
+        // One that the configuration has brought back before its row was free.
+        if row.pointee.use == FARM_ROW_RETIRED { farm_set64(&row.pointee.available_since, farm_host_clock()) }
         if row.pointee.configured_weight != member.weight {
             row.pointee.configured_weight = member.weight
             farm_set32(&row.pointee.weight, member.weight)

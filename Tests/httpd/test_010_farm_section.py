@@ -40,9 +40,10 @@ BAD_SECTIONS = {
     "table in a farm": ("<Farm app>\n! FarmTable members=3\n</Farm>", ""),
 }
 
-F_ONLY = ["FarmMember http://127.0.0.1:8001", "FarmAlgorithm random", "FarmSet fall=2"]
+F_ONLY = ["FarmMember http://127.0.0.1:8001", "FarmAlgorithm random", "FarmSet fall=2", "FarmRedirect down http://x.test/",
+          "FarmForward down http://x.test/", "FarmSticky off"]
 
-LATER_DIRECTIVES = ["FarmSticky cookie"]
+LATER_DIRECTIVES = ["FarmSticky cookie", "FarmSticky cookie NAME"]
 LATER_SERVER_DIRECTIVES = ["FarmSecretFile /x", "FarmCookie farm"]
 
 
