@@ -26,9 +26,10 @@ if !embedded {
             name: "farmsim",
             dependencies: ["FarmSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: settings),
+        .systemLibrary(name: "CCrypto", path: "Tests/CCrypto"),
         .target(
-            name: "FarmTestSupport", dependencies: ["FarmCore", "CFarm", "CAPR"], path: "Tests/FarmTestSupport",
-            swiftSettings: settings),
+            name: "FarmTestSupport", dependencies: ["FarmCore", "CFarm", "CAPR", "CCrypto"],
+            path: "Tests/FarmTestSupport", swiftSettings: settings),
         .testTarget(
             name: "FarmCoreTests", dependencies: ["FarmCore", "FarmTestSupport", "CFarm"], swiftSettings: settings),
         .testTarget(

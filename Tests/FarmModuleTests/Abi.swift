@@ -22,6 +22,13 @@ final class Abi {
     // The tables themselves live as long as their process, as the contract says.
     deinit { farm_on_engine_destroy(engine) }
 
+    /// The condition of a farm for a request that wants nobody.
+    func condition(_ farm: UInt32) -> UInt32 {
+        var request = farm_request()
+        request.farm = farm
+        return farm_on_condition(engine, &request)
+    }
+
     static func makeTables(_ config: Config, _ pool: Pool, _ granularity: UInt32) -> OpaquePointer? {
         let config = config.pointer
         let count = farm_on_lock_count(granularity, config.pointee.farm_capacity, config.pointee.member_capacity)

@@ -27,7 +27,7 @@ import Testing
         farm_on_sweep(nil)
         #expect(farm_on_find_farm(nil, "app", 3) == FARM_NONE)
         #expect(farm_on_choose(nil, &request, 1) == 0)
-        #expect(farm_on_condition(nil, 0) == 3)
+        #expect(farm_on_condition(nil, nil) == 3)
         #expect(farm_on_answer(nil, &request, 200, 1, 1) == 1, "what is not ours is passed on")
         #expect(farm_on_end(nil, &request, FARM_SAW_SENT, 1, 1, 1) == 0)
         farm_on_drop(nil, &request)
@@ -128,7 +128,7 @@ import Testing
     @Test func farmsThatAreNot() throws {
         let abi = try Abi([FarmSpec("app", [MemberSpec("a")]), FarmSpec("empty", [])])
         for farm in Self.numbers {
-            #expect(farm_on_condition(abi.engine, farm) == (farm == 0 ? 0 : 3))
+            #expect(abi.condition(farm) == (farm == 0 ? 0 : 3))
             if farm > 0 { #expect(abi.chosen(farm: farm) == nil) }
         }
         for length in Self.numbers where length <= 3 {

@@ -17,7 +17,7 @@ import Testing
         #expect(farm_on_answer(abi.engine, &request, 200, 1, 1_005_000) == 1)
         let saw = FARM_SAW_SENT | FARM_SAW_ANSWER
         #expect(farm_on_end(abi.engine, &request, saw, 1, 10, 20) == 0)
-        #expect(farm_on_condition(abi.engine, 1) == 0)
+        #expect(abi.condition(1) == 0)
         farm_on_child_gone(abi.tables, 1)
     }
 
@@ -29,11 +29,11 @@ import Testing
         #expect(farm_on_end(abi.engine, &request, FARM_SAW_UNREACHABLE, 1, 0, 0) == 1)
         #expect(farm_on_choose(abi.engine, &request, 2) == 1)
         #expect(request.member != first && request.attempts == 2)
-        #expect(farm_on_condition(abi.engine, 0) == 0)
+        #expect(abi.condition(0) == 0)
         #expect(farm_on_end(abi.engine, &request, FARM_SAW_UNREACHABLE, 1, 0, 0) == 1)
         #expect(farm_on_choose(abi.engine, &request, 3) == 0)
         #expect(request.member == FARM_NONE)
-        #expect(farm_on_condition(abi.engine, 0) == 3)
+        #expect(abi.condition(0) == 3)
     }
 
     /// The parent's work at a restart: asks for room, adds a block, binds, and children of both generations go on.

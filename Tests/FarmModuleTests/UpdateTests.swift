@@ -89,7 +89,7 @@ import Testing
         )
         #expect(try members(abi)[0]["health_by"] as? String == "monitor")
         #expect(abi.chosen() == nil, "no trial brings it back")
-        #expect(farm_on_condition(abi.engine, 0) == 3)
+        #expect(abi.condition(0) == 3)
         #expect(update(abi, "farm=app&member=a").lines[1].contains("health=down"), "a heartbeat is no verdict")
         #expect(
             update(abi, "farm=app&member=b&health=up").lines[1].contains("admin=off health=up fresh=in available=no"))

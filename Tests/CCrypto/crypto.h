@@ -1,0 +1,3 @@
+/* crypto.h - what the tests' host needs of libcrypto. */
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
