@@ -4,11 +4,15 @@ of 1,200 and one of 200 requests on a kept connection, after enough others to ha
 README.md."""
 
 import argparse
+import base64
 import csv
+import hashlib
+import hmac
 import shutil
 import signal
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,6 +41,26 @@ def warm_up(variant, members):
 METRICS = "+metrics"
 
 
+# Variants whose requests have a Cookie header: one that is nobody's business here, an instruction, a forged one.
+COOKIES = ("+cookie", "+instruction", "+forged")
+KEY = "only-a-benchmark-and-not-a-secret"
+
+
+def cookie_line(variant):
+    """The Cookie header of a variant's requests; empty: none."""
+    if not variant.endswith(COOKIES):
+        return ""
+    if variant.endswith("+cookie"):
+        return "Cookie: session=3f6f7a0e5b; theme=dark"
+    def digits(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    signed = "v1.k1." + digits(f"farm=app&member=m0000&exp={int(time.time()) + 86400}".encode())
+    mac = hmac.new(KEY.encode(), signed.encode(), hashlib.sha256).digest()
+    if variant.endswith("+forged"):
+        mac = bytes([mac[0] ^ 1]) + mac[1:]
+    return f"Cookie: session=3f6f7a0e5b; farm={signed}.{digits(mac)}"
+
+
 def push_metrics(client, members):
     """Different loads, so that none is a special case; a few members at a time, for answers that have a Content-Length."""
     for first in range(0, members, 50):
@@ -52,8 +76,14 @@ def run(options, log, variant, members, counted):
     backend = Backend(members)
     module = None if variant in ("plain", "byrequests") else options.module
     # All or none: httpd walks its Locations for each request.
-    locations = UPDATE if any(METRICS in one for one in options.variants) else ()
-    httpd = Httpd(options.mpm, variant.removesuffix("+farm").removesuffix(METRICS), backend.urls(), module,
+    locations = list(UPDATE) if any(METRICS in one for one in options.variants) else []
+    header = cookie_line(variant)
+    bare = variant.removesuffix("+farm").removesuffix(METRICS)
+    for suffix in COOKIES:
+        bare = bare.removesuffix(suffix)
+    if module and any(one.endswith(COOKIES) for one in options.variants):
+        locations += [f"FarmSecretFile {options.keys}"]
+    httpd = Httpd(options.mpm, bare, backend.urls(), module,
                   mpm_lines=ONE_CHILD[options.mpm], logged=LOGS[log], more=locations)
     profile = httpd.root / "out" / "callgrind"
     try:
@@ -68,7 +98,7 @@ def run(options, log, variant, members, counted):
             if number == warm:
                 before = backend.counts()[0]
                 client.get("/", "OPTIONS")
-            if (answer := client.get("/app/hello")) != (200, b"ok\n"):
+            if (answer := client.get("/app/hello", header=header)) != (200, b"ok\n"):
                 raise SystemExit(f"request {number} of {variant} {members} got {answer}:\n{httpd.said()}")
         made = backend.counts()[0] - before
         client.close()
@@ -200,7 +230,8 @@ def main():
     parser.add_argument("--mpm", choices=["prefork", "event"], default="prefork")
     parser.add_argument("--members", type=int, nargs="+", default=[4, 64, 1000], metavar="N")
     parser.add_argument("--variants", nargs="+", default=["byrequests", "roundrobin", "adaptive"],
-                        help="NAME+metrics: its members have pushed metrics")
+                        help="NAME+metrics: its members have pushed metrics; NAME+cookie, +instruction, +forged: what its "
+                        "requests' Cookie header has")
     parser.add_argument("--logs", nargs="+", choices=LOGS, default=[*LOGS], help="what the log says of the farm")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     options = parser.parse_args()
@@ -211,6 +242,9 @@ def main():
         # The copy keeps its bytes when the module is built again meanwhile, and its name, by which profiles know it.
         Path(folder).chmod(0o755)
         options.module = Path(shutil.copy(options.module, Path(folder) / MODULE_OBJECT))
+        options.keys = Path(folder) / "keys"
+        options.keys.touch(0o600)
+        options.keys.write_text(f"k1:{KEY}\n")
         results = measure(options)
     print(table(overview(results)))
     print()

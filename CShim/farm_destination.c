@@ -98,6 +98,9 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->request.farm = fallback->farm;
     ctx->farm_url = apr_pstrcat(ctx->r->pool, fallback->base, ctx->path, NULL);
     ask_of_farm(ctx, farm_request_cookies(ctx->r));
+    if (ctx->cookies) {
+        farm_request_hide(ctx);
+    }
     return OK;
 }
 
@@ -126,9 +129,10 @@ void farm_destination_ask(farm_ctx *ctx)
 {
     const char *cookies = farm_request_cookies(ctx->r);
 
-    if (cookies) {
+    if (cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
+        ctx->cookies = cookies;
         farm_request_instruct(ctx, cookies);
-        farm_request_hide(ctx, cookies);
+        farm_request_hide(ctx);
     }
     ask_of_farm(ctx, cookies);
 }

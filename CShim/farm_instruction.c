@@ -6,26 +6,26 @@
 
 #include "http_ssl.h"
 
-typedef struct joined_cookies {
-    apr_pool_t *p;
-    const char *text;
-} joined_cookies;
-
-static int join(void *data, const char *name, const char *value)
-{
-    joined_cookies *cookies = data;
-
-    (void)name;
-    cookies->text = cookies->text ? apr_pstrcat(cookies->p, cookies->text, "; ", value, NULL) : value;
-    return 1;
-}
-
+/* Most requests have no such header or one, and each pays for the look. */
 const char *farm_request_cookies(request_rec *r)
 {
-    joined_cookies cookies = { r->pool, NULL };
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)headers->elts;
+    const char *joined = NULL;
+    int i;
 
-    apr_table_do(join, &cookies, r->headers_in, "Cookie", NULL);
-    return cookies.text;
+    for (i = 0; i < headers->nelts; i++) {
+        if ((entry[i].key[0] | 0x20) == 'c' && !ap_cstr_casecmp(entry[i].key, "Cookie")) {
+            joined = joined ? apr_pstrcat(r->pool, joined, "; ", entry[i].val, NULL) : entry[i].val;
+        }
+    }
+    return joined;
+}
+
+/* Whether any of them can be one of ours: most are not. */
+int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies)
+{
+    return strstr(cookies, farm_current->cookie) || (farm->own_cookie && strstr(cookies, farm->own_cookie));
 }
 
 void farm_request_instruct(farm_ctx *ctx, const char *cookies)
@@ -37,15 +37,17 @@ void farm_request_instruct(farm_ctx *ctx, const char *cookies)
     ctx->farm = farm_current->farm_at[ctx->request.farm];
 }
 
-/* Members do not see what steers clients. The request's own header is put back when it is over. */
-void farm_request_hide(farm_ctx *ctx, const char *cookies)
+/* Members do not see what steers clients, unless their farm says so. */
+void farm_request_hide(farm_ctx *ctx)
 {
     request_rec *r = ctx->r;
+    const char *cookies = ctx->cookies;
     apr_size_t length = strlen(cookies);
     char *left = apr_palloc(r->pool, length + 1);
     uint32_t count = farm_on_hide(farm_current->engine, &ctx->request, cookies, (uint32_t)length, left);
 
     if (count == FARM_NONE) {
+        apr_table_setn(r->headers_in, "Cookie", cookies);
         return;
     }
     left[count] = '\0';

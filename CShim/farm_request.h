@@ -32,6 +32,7 @@ typedef struct farm_ctx {
     farm_farm *farm;                    /* the one that serves: after a forward another than the URL named */
     const farm_farm *origin;            /* the one that the URL named */
     const char *farm_url;               /* by which the farm that serves is asked for */
+    const char *cookies;                /* of the client, joined; NULL: none, or none of ours */
     char *client_args;                  /* r->args as they came */
     int forwards;
     const struct farm_fallback *fallback;   /* by which it was forwarded last */
@@ -83,10 +84,11 @@ void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
 /* The cookies of a request, joined; NULL: none. */
 const char *farm_request_cookies(request_rec *r);
+int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies);
 /* Follows the instruction that holds for the request; its farm may be another one then. */
 void farm_request_instruct(farm_ctx *ctx, const char *cookies);
 /* Takes them out of what members see. */
-void farm_request_hide(farm_ctx *ctx, const char *cookies);
+void farm_request_hide(farm_ctx *ctx);
 /* Sets the module's own on the answer, where it is due. */
 void farm_answer_set_cookie(farm_ctx *ctx);
 

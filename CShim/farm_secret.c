@@ -168,22 +168,42 @@ const char *farm_secret_file_line(cmd_parms *cmd, void *dummy, const char *path)
     return error ? apr_psprintf(cmd->pool, "FarmSecretFile %s: %s", path, error) : NULL;
 }
 
+/* A context of this thread's own for a key, so that none is made for each cookie. It lives as long as the thread's process: a
+ * child has one configuration. */
+static EVP_MAC_CTX *mac_of_thread(const farm_secret *secret)
+{
+    static __thread struct { const farm_secret *of; EVP_MAC_CTX *mac; } kept[4] __attribute__((tls_model("initial-exec")));
+    int i;
+
+    for (i = 0; i < 4 && kept[i].of; i++) {
+        if (kept[i].of == secret) {
+            return kept[i].mac;
+        }
+    }
+    if (i == 4) {
+        /* Few have more keys than that; the last place goes round. */
+        EVP_MAC_CTX_free(kept[--i].mac);
+    }
+    kept[i].mac = EVP_MAC_CTX_dup(secret->mac);
+    kept[i].of = kept[i].mac ? secret : NULL;
+    return kept[i].mac;
+}
+
 int farm_host_mac(const char *key, uint32_t key_length, const char *text, uint32_t length, unsigned char *into)
 {
     const apr_array_header_t *secrets = farm_current->secrets;
     size_t made = 0;
-    int i, ok;
+    int i;
 
     for (i = 0; secrets && i < secrets->nelts; i++) {
         const farm_secret *secret = &APR_ARRAY_IDX(secrets, i, farm_secret);
 
         if (secret->name_length == key_length && !memcmp(secret->name, key, key_length)) {
-            EVP_MAC_CTX *mac = EVP_MAC_CTX_dup(secret->mac);
+            EVP_MAC_CTX *mac = mac_of_thread(secret);
 
-            ok = mac && EVP_MAC_update(mac, (const unsigned char *)text, length)
+            /* Without a key: begins anew with the one it has. */
+            return mac && EVP_MAC_init(mac, NULL, 0, NULL) && EVP_MAC_update(mac, (const unsigned char *)text, length)
                 && EVP_MAC_final(mac, into, &made, MAC_LENGTH) && made == MAC_LENGTH;
-            EVP_MAC_CTX_free(mac);
-            return ok;
         }
     }
     return 0;

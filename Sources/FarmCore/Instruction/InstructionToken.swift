@@ -22,16 +22,11 @@ public struct InstructionToken {
         guard value.count <= Self.longest, value.count > 3, value[0] == 0x76, value[1] == 0x31, value[2] == 0x2E else {
             return nil
         }
-        var dots = 0
-        var second = 0
-        var third = 0
-        for at in 3..<value.count where value[at] == 0x2E {
-            dots += 1
-            if dots == 1 { second = at } else { third = at }
-        }
-        guard dots == 2, value.count - third - 1 == 43, (1...16).contains(second - 3), third > second + 1 else {
-            return nil
-        }
+        // The MAC has always as many digits, so its dot has its place; a dot in the payload is no digit of base64url.
+        var second = 3
+        while second < min(value.count, 20) && value[second] != 0x2E { second += 1 }
+        let third = value.count - 44
+        guard second > 3, third > second + 1, value[second] == 0x2E, value[third] == 0x2E else { return nil }
         key = Bytes(rebasing: value[3..<second])
         payload = Bytes(rebasing: value[(second + 1)..<third])
         mac = Bytes(rebasing: value[(third + 1)...])
