@@ -11,14 +11,6 @@ extension Engine {
         /// What a browser's form must hold; nil: a program asks, which needs none.
         public var nonce: UnsafeBufferPointer<UInt8>?
 
-        /// As much of the name as can be kept; a name in another encoding than UTF-8 cannot.
-        var writableName: UnsafeBufferPointer<UInt8> {
-            let beginning = PlainText.beginning(of: name, longest: AdminWord.longestBy)
-            let unknown: StaticString = "unknown"
-            return beginning.isEmpty
-                ? UnsafeBufferPointer(start: unknown.utf8Start, count: unknown.utf8CodeUnitCount) : beginning
-        }
-
         public init(name: UnsafeBufferPointer<UInt8>, nonce: UnsafeBufferPointer<UInt8>?) {
             self.name = name
             self.nonce = nonce
@@ -49,7 +41,7 @@ extension Engine {
             guard farm != FARM_NONE else { return ChangeRefusal(.unknownFarm, value: change.farm) }
             let wallClock = farm_host_wall_clock()
             let word = AdminWord(
-                by: change.by ?? asker.writableName,
+                by: change.by ?? asker.name,
                 reason: change.reason ?? UnsafeBufferPointer(start: nil, count: 0),
                 since: wallClock, until: change.until ?? 0)
             guard let name = change.member else { return changeFarm(Int(farm), change, word, out) }

@@ -68,6 +68,12 @@ enum RowWriting {
             let copy = room.baseAddress!
             copy.initialize(to: farm_admin_note())
             read(sequence) { note.copy(to: copy) }
+            // Its writer is at it for long, or has died: half a note is nobody's.
+            if copy.pointee.writing != 0 {
+                farm_note_by(copy).pointee = 0
+                farm_note_reason(copy).pointee = 0
+                copy.pointee.until_us = 0
+            }
             body(copy)
         }
     }

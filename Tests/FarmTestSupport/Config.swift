@@ -8,6 +8,10 @@ public struct MemberSpec {
     public var tier: UInt32
     public var admin: UInt32
     public var maxInflight: UInt32
+    /// Who stands in for it, by its place in the farm.
+    public var redirect: UInt32?
+    /// Nil: the name.
+    public var route: String?
 
     public init(_ name: String, weight: UInt32 = 1, tier: UInt32 = 0, admin: UInt32 = 0, maxInflight: UInt32 = 0) {
         self.name = name
@@ -35,6 +39,12 @@ public struct FarmSpec {
     /// FarmExpectUpdate, in microseconds; 0: off.
     public var expect: UInt64 = 0
     public var expectIgnores = false
+    public var slowStart: UInt64 = 0
+    /// Percent.
+    public var panic: UInt32 = 0
+    public var eject = false
+    /// FarmSticky route: the cookie's name and the path parameter's.
+    public var sticky: (cookie: String, parameter: String)?
 
     public init(_ name: String, _ members: [MemberSpec]) {
         self.name = name
@@ -113,6 +123,15 @@ public final class Config {
         }
         farm.expect_us = spec.expect
         farm.expect_ignore = spec.expectIgnores ? 1 : 0
+        farm.slowstart_us = spec.slowStart
+        farm.panic = spec.panic
+        farm.eject = spec.eject ? 1 : 0
+        if let sticky = spec.sticky {
+            farm.sticky_cookie = UnsafePointer(keep(sticky.cookie))
+            farm.sticky_cookie_length = UInt32(sticky.cookie.utf8.count)
+            farm.sticky_parameter = UnsafePointer(keep(sticky.parameter))
+            farm.sticky_parameter_length = UInt32(sticky.parameter.utf8.count)
+        }
         withUnsafeMutableBytes(of: &farm.fail_on_status) { words in
             let words = words.bindMemory(to: UInt64.self)
             for status in spec.failOnStatus { words[status / 64] |= 1 << UInt64(status % 64) }
@@ -130,6 +149,10 @@ public final class Config {
         member.tier = spec.tier
         member.admin = spec.admin
         member.max_inflight = spec.maxInflight
+        member.redirect = spec.redirect ?? FARM_NONE
+        let route = spec.route ?? spec.name
+        member.route = UnsafePointer(keep(route))
+        member.route_length = UInt32(route.utf8.count)
         return member
     }
 }

@@ -41,14 +41,19 @@ public final class Output {
     HostLog.keep(HostLog.Line(level: level, number: number, text: text))
 }
 
-/// The monotonic clock of the test that sets it, so that time is an argument there too; the real one for all others.
+/// The clocks of the test that sets them, so that time is an argument there too; the real ones for all others.
 public enum HostClock {
+    /// Monotonic microseconds.
     @TaskLocal public static var now: UInt64?
+    /// Microseconds since 1970.
+    @TaskLocal public static var wall: UInt64?
 }
 
 @c public func farm_host_clock() -> UInt64 { HostClock.now ?? DispatchTime.now().uptimeNanoseconds / 1000 }
 
-@c public func farm_host_wall_clock() -> UInt64 { UInt64(Date().timeIntervalSince1970 * 1_000_000) }
+@c public func farm_host_wall_clock() -> UInt64 {
+    HostClock.wall ?? UInt64(Date().timeIntervalSince1970 * 1_000_000)
+}
 
 @c public func farm_host_seed() -> UInt64 { 0x5EED }
 

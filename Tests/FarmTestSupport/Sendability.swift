@@ -5,3 +5,6 @@ extension Algorithm: @unchecked Sendable {}
 extension Admin: @unchecked Sendable {}
 extension HealthVerdict: @unchecked Sendable {}
 extension UpdateRefusal.Kind: @unchecked Sendable {}
+extension Condition: @unchecked Sendable {}
+extension ChangeRefusal.Kind: @unchecked Sendable {}
+extension MomentText: @unchecked Sendable {}

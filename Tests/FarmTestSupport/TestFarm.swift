@@ -18,7 +18,8 @@ public final class TestFarm {
 
     public init(
         _ algorithm: Algorithm, weights: [UInt32], names: [String]? = nil, fall: UInt32 = 1,
-        retry: UInt64 = 10_000_000, freshness: Freshness = .off, seed number: UInt64 = 1
+        retry: UInt64 = 10_000_000, freshness: Freshness = .off, slowStart: SlowStart = .off, panic: UInt32 = 0,
+        seed number: UInt64 = 1
     ) {
         rows = Rows(weights: weights, names: names)
         rows.farm.pointee.counts_inflight = algorithm.countsFarmInFlight ? 1 : 0
@@ -27,7 +28,8 @@ public final class TestFarm {
         (seed + 1).initialize(to: ~number)
         farm = Farm(
             row: rows.farm, members: rows.members, algorithm: algorithm,
-            health: PassiveHealth(fall: fall, retry: retry), freshness: freshness)
+            health: PassiveHealth(fall: fall, retry: retry), freshness: freshness, slowStart: slowStart,
+            panic: panic)
     }
 
     deinit {
@@ -38,7 +40,7 @@ public final class TestFarm {
     public var random: RandomSource { RandomSource(state: seed) }
 
     public func choose(
-        tried: [UInt32] = [], trials: Wish.Trials = .whenDue, key: Key = .fresh, now: UInt64 = 1
+        tried: [UInt32] = [], trials: Wish.Trials = .whenDue, key: Key = .fresh, named: Int? = nil, now: UInt64 = 1
     ) -> Choice? {
         let key: UInt64? =
             switch key {
@@ -50,7 +52,8 @@ public final class TestFarm {
             // An empty array may have no address; the pointer is not followed when there is nothing to see.
             let start = tried.baseAddress ?? UnsafePointer(bitPattern: 8)!
             return farm.choose(
-                Wish(tried: start, triedCount: tried.count, trials: trials, key: key), now: now, random: random)
+                Wish(tried: start, triedCount: tried.count, trials: trials, key: key, named: named.map { UInt32($0) }),
+                now: now, random: random)
         }
     }
 
@@ -66,6 +69,11 @@ public final class TestFarm {
             giveBack(choice)
         }
         return seen
+    }
+
+    /// Who stands in for whom, one for each member; nil: nobody.
+    public func redirect(_ others: [Int?]) {
+        for (at, other) in others.enumerated() { if let other { farm.setRedirect(at, to: UInt32(other)) } }
     }
 
     public func setState(_ at: Int, admin: Admin, down: Bool = false) {

@@ -8,9 +8,9 @@ public enum Route {
         cookie: Bytes, parameter: Bytes, cookies: Bytes, path: Bytes, query: Bytes
     ) -> Bytes? {
         let value =
-            self.value(named: parameter, in: path, from: 0x3B, to: isPathEnd)
-            ?? self.value(named: parameter, in: query, from: 0x26, to: isQueryEnd, orAtStart: true)
-            ?? self.value(named: cookie, in: cookies, from: 0x3B, to: isCookieEnd, orAtStart: true)
+            self.value(named: parameter, in: path, after: { $0 == 0x3B }, to: isPathEnd, isStart: false)
+            ?? self.value(named: parameter, in: query, after: { $0 == 0x26 }, to: isQueryEnd, isStart: true)
+            ?? self.value(named: cookie, in: cookies, after: isCookieEnd, to: isCookieEnd, isStart: true)
         guard let value, let dot = value.lastIndex(of: 0x2E), dot + 1 < value.count else { return nil }
         return Bytes(rebasing: value[(dot + 1)...])
     }
@@ -21,24 +21,21 @@ public enum Route {
         byte == 0x3B || byte == 0x2C || byte == 0x20 || byte == 0x09
     }
 
-    /// The value of `name=value` after a separator (and blanks, as in a Cookie header), up to what ends it. A comma
-    /// separates cookies too: some clients join their headers so.
+    /// The value of `name=value` after a separator, up to what ends it; one that is empty is passed by. In a Cookie header a
+    /// comma separates too, since some clients join their headers so, and so do blanks.
     private static func value(
-        named name: Bytes, in text: Bytes, from separator: UInt8, to isEnd: (UInt8) -> Bool, orAtStart: Bool = false
+        named name: Bytes, in text: Bytes, after isSeparator: (UInt8) -> Bool, to isEnd: (UInt8) -> Bool, isStart: Bool
     ) -> Bytes? {
-        guard !name.isEmpty, text.count > name.count else { return nil }
-        var at = 0
-        var isStart = orAtStart
-        while at < text.count {
+        guard !name.isEmpty else { return nil }
+        var isStart = isStart
+        for at in 0..<text.count {
             if isStart && matches(name, text, at) {
                 let start = at + name.count + 1
                 var end = start
                 while end < text.count && !isEnd(text[end]) { end += 1 }
-                return quoteless(Bytes(rebasing: text[start..<end]))
+                if end > start { return quoteless(Bytes(rebasing: text[start..<end])) }
             }
-            let byte = text[at]
-            isStart = byte == separator || (orAtStart && byte == 0x2C) || (isStart && (byte == 0x20 || byte == 0x09))
-            at += 1
+            isStart = isSeparator(text[at])
         }
         return nil
     }

@@ -212,14 +212,17 @@ extension Farm {
     ) -> UInt32? {
         guard span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         let mask = farm_get32(&view.pointee.mask)
-        for _ in 0..<Self.draws {
+        for draw in 0..<Self.draws {
             switch algorithm {
             case .adaptive:
                 let (better, worse) = drawAdaptive(span, view, now: now, random: random)
                 if admit(better, wish, mask: mask) { return better }
                 if worse != better && admit(worse, wish, mask: mask) { return worse }
             case .roundrobin:
-                let index = drawRoundRobin(span, view)
+                // One turn a request: whoever serves instead of a member that is passed by is drawn.
+                let index =
+                    draw > 0 && wish.parts != nil
+                    ? drawRandom(span, view, UInt32(truncatingIfNeeded: random.next())) : drawRoundRobin(span, view)
                 if admit(index, wish, mask: mask) { return index }
             case .random, .load:
                 let index = drawRandom(span, view, UInt32(truncatingIfNeeded: random.next()))

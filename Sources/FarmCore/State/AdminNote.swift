@@ -35,7 +35,7 @@ extension UnsafeMutablePointer where Pointee == farm_admin_note {
     private static var words: Int { MemoryLayout<farm_admin_note>.size / MemoryLayout<UInt64>.size }
 
     /// Replaces the note, and publishes the state that it explains with `publish` before it counts as written. Under the
-    /// lock of the row; longer texts are cut.
+    /// lock of the row; a text that is longer, or no plain one, is cut where that begins.
     public func set(_ word: AdminWord, publish: () -> Void) {
         farm_set32(&pointee.writing, 1)
         farm_fence()
@@ -69,10 +69,19 @@ extension UnsafeMutablePointer where Pointee == farm_admin_note {
         return until != 0 && wallClock >= until
     }
 
+    /// As much of a text as can be kept: a name may come in another encoding than UTF-8.
+    private static func kept(_ text: UnsafeBufferPointer<UInt8>, _ longest: Int) -> UnsafeBufferPointer<UInt8> {
+        let beginning = PlainText.beginning(of: text, longest: longest)
+        let unknown: StaticString = "unknown"
+        return beginning.isEmpty && !text.isEmpty
+            ? UnsafeBufferPointer(start: unknown.utf8Start, count: unknown.utf8CodeUnitCount) : beginning
+    }
+
     private static func copy(
         _ text: UnsafeBufferPointer<UInt8>, to stored: UnsafeMutablePointer<CChar>, longest: Int
     ) {
-        let count = min(text.count, longest)
+        let text = kept(text, longest)
+        let count = text.count
         for at in 0..<count { stored[at] = CChar(bitPattern: text[at]) }
         for at in count...longest { stored[at] = 0 }
     }

@@ -22,7 +22,7 @@ public struct SlowStart: Sendable {
         guard time != 0, since != 0, now < since &+ time else { return 1 }
         // A reading of the clock may be older than the change.
         guard now > since else { return Self.least }
-        return max(Self.least, Float(now - since) / Float(time))
+        return Self.least + (1 - Self.least) * Float(now - since) / Float(time)
     }
 
     /// Microseconds to the next step.

@@ -84,7 +84,8 @@ import Testing
     /// A word of fresh memory is an unknown load; every number comes back, and every NaN is the one.
     @Test func sharedDouble() {
         #expect(SharedDouble.value(0).isNaN)
-        #expect(Rows(count: 1)[0].pointee.load == 0)
+        let fresh = Rows(count: 1)
+        #expect(withExtendedLifetime(fresh) { $0[0].pointee.load } == 0)
         for value in [0, -0.0, 1, -1, 0.1, 1e308, -1e-308, .leastNonzeroMagnitude, .greatestFiniteMagnitude] as [Double]
         {
             let back = SharedDouble.value(SharedDouble.word(value))
