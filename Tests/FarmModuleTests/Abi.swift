@@ -12,7 +12,7 @@ final class Abi {
     init(
         _ farms: [FarmSpec], pid: UInt32? = 1, granularity: UInt32 = FARM_LOCKS_ROW, metrics: UInt32 = 16
     ) throws {
-        config = Config(farms, metrics: metrics)
+        config = Config(farms, farmCapacity: max(4, UInt32(farms.count)), metrics: metrics)
         let tables = try #require(Abi.makeTables(config, pool, granularity))
         self.tables = tables
         engine = try #require(farm_on_engine_create(tables, config.pointer))

@@ -9,8 +9,8 @@ import Testing
 @Suite struct BlockTests {
     /// What Swift makes of the header's structs is what C makes of them: the sizes and offsets asserted there.
     @Test func rowsAreTheHeaders() {
-        #expect(MemoryLayout<farm_block_header>.size == 64)
-        #expect(MemoryLayout<farm_block_header>.stride == 64)
+        #expect(MemoryLayout<farm_block_header>.size == 2 * 64)
+        #expect(MemoryLayout<farm_block_header>.stride == 2 * 64)
         #expect(MemoryLayout<farm_farm_row>.size == 8 * 64)
         #expect(MemoryLayout<farm_farm_row>.stride == 8 * 64)
         #expect(MemoryLayout<farm_farm_row>.offset(of: \.generation) == 64)
@@ -38,8 +38,8 @@ import Testing
 
     @Test(
         arguments: [
-            (4, 16, 8, 64 + 4 * 512, 16), (1, 1, 1, 64 + 512, 16), (0, 0, 0, 64, 0), (3, 17, 5, 64 + 3 * 512, 32),
-            (16, 4096, 520, 64 + 16 * 512, 4096),
+            (4, 16, 8, 128 + 4 * 512, 16), (1, 1, 1, 128 + 512, 16), (0, 0, 0, 128, 0), (3, 17, 5, 128 + 3 * 512, 32),
+            (16, 4096, 520, 128 + 16 * 512, 4096),
         ] as [(UInt32, UInt32, UInt32, Int, Int)], [(1, 8, 16), (8, 8, 16), (9, 16, 32), (1024, 1024, 2048)])
     func layout(
         _ of: (farms: UInt32, members: UInt32, slots: UInt32, membersAt: Int, stride: Int),
@@ -47,7 +47,7 @@ import Testing
     ) {
         let (farms, members, slots, membersAt, stride) = of
         let layout = BlockLayout(farms: farms, members: members, slots: slots, metrics: metrics.names)
-        #expect(layout.farmsOffset == 64)
+        #expect(layout.farmsOffset == 128)
         #expect(layout.membersOffset == membersAt)
         #expect(layout.valuesOffset == membersAt + Int(members) * 1344)
         #expect(layout.namesOffset == layout.valuesOffset + Int(members) * metrics.values * 8)
@@ -55,7 +55,9 @@ import Testing
         #expect(layout.slotsOffset == layout.nameIndexOffset + metrics.index * 4)
         #expect(layout.ledgerOffset == layout.slotsOffset + Int(slots) * 64)
         #expect(layout.ledgerStride == stride)
-        #expect(layout.size == layout.ledgerOffset + Int(slots) * stride * 4)
+        #expect(layout.tiedOffset % 64 == 0)
+        #expect((0..<64).contains(layout.tiedOffset - layout.ledgerOffset - Int(slots) * stride * 4))
+        #expect(layout.size == layout.tiedOffset + Int(members) * (128 + 8 * 4096))
     }
 
     /// Every part begins on a cache line, and no two processes write the same line of the ledger.

@@ -43,6 +43,11 @@ public struct FarmSpec {
     /// Percent.
     public var panic: UInt32 = 0
     public var eject = false
+    /// FarmSticky cookie, and its name; nil: FarmCookie's, which is `farm`.
+    public var setsCookie = false
+    public var ownCookie: String?
+    public var stickySeconds: UInt32 = 3600
+    public var passesCookie = false
     /// FarmSticky route: the cookie's name and the path parameter's.
     public var sticky: (cookie: String, parameter: String)?
 
@@ -84,6 +89,8 @@ public final class Config {
         pointer.pointee.member_capacity = memberCapacity
         pointer.pointee.slot_capacity = slots
         pointer.pointee.metric_capacity = metrics
+        pointer.pointee.cookie = UnsafePointer(keep("farm"))
+        pointer.pointee.cookie_length = 4
         pointer.pointee.version = UnsafePointer(keep("1.2.3"))
         pointer.pointee.built = UnsafePointer(keep("tests"))
         pointer.pointee.mpm = UnsafePointer(keep("event"))
@@ -124,6 +131,11 @@ public final class Config {
         farm.expect_us = spec.expect
         farm.expect_ignore = spec.expectIgnores ? 1 : 0
         farm.slowstart_us = spec.slowStart
+        farm.instruction_cookie = UnsafePointer(keep(spec.ownCookie ?? "farm"))
+        farm.instruction_cookie_length = UInt32((spec.ownCookie ?? "farm").utf8.count)
+        farm.sets_cookie = spec.setsCookie ? 1 : 0
+        farm.sticky_seconds = spec.stickySeconds
+        farm.passes_cookie = spec.passesCookie ? 1 : 0
         farm.panic = spec.panic
         farm.eject = spec.eject ? 1 : 0
         if let sticky = spec.sticky {

@@ -18,9 +18,7 @@ public struct CookieHeader {
         while first < end && isBlank(text[first]) { first += 1 }
         guard end - first > name.count, text[first + name.count] == 0x3D else { return (start..<end, nil) }
         for place in 0..<name.count where text[first + place] != name[place] { return (start..<end, nil) }
-        var last = end
-        while last > first + name.count + 1 && isBlank(text[last - 1]) { last -= 1 }
-        return (start..<end, Bytes(rebasing: text[(first + name.count + 1)..<last]))
+        return (start..<end, Bytes(rebasing: text[(first + name.count + 1)..<end]))
     }
 
     private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
