@@ -17,7 +17,7 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module swift-test httpd-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean clients-test clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -27,6 +27,7 @@ help:
 	@echo "make clients-test-all  the same, with Java and Go, which it installs"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
+	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
@@ -86,6 +87,9 @@ clients-test-all:
 
 check: module
 	@scripts/check-laws $(MODULE)
+
+forgeries: swift packages
+	FORGERIES=10000000 swift test -c release -Xswiftc -enable-testing --scratch-path .build-release-tests --filter ForgeryTests
 
 fuzz fuzz-corpus: swift packages
 	@$(MAKE) --no-print-directory -f Tests/fuzz/fuzz.mk $@
