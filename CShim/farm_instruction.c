@@ -59,13 +59,25 @@ void farm_request_hide(farm_ctx *ctx)
     }
 }
 
+/* Whether an answer sets a cookie of that name already, by the member's own word. */
+static int sets(void *name, const char *header, const char *value)
+{
+    apr_size_t length = strlen(name);
+
+    (void)header;
+    return strncmp(value, name, length) || value[length] != '=';
+}
+
 void farm_answer_set_cookie(farm_ctx *ctx)
 {
     request_rec *r = ctx->r;
+    const char *name = ctx->farm->own_cookie ? ctx->farm->own_cookie : farm_current->cookie;
     char value[FARM_SET_COOKIE_MOST];
     uint32_t length;
 
-    if (ctx->member_is_server || r->status >= 500) {
+    if (ctx->member_is_server || r->status >= 500
+        || !apr_table_do(sets, (void *)name, r->headers_out, "Set-Cookie", NULL)
+        || !apr_table_do(sets, (void *)name, r->err_headers_out, "Set-Cookie", NULL)) {
         return;
     }
     length = farm_on_set_cookie(farm_current->engine, &ctx->request, value);

@@ -133,14 +133,15 @@ static const char *read_keys(apr_pool_t *p, apr_pool_t *ptemp, const char *path,
         if (!end) {
             end = text + length;
         }
+        if (memchr(line, '\0', (apr_size_t)(end - line))) {
+            error = apr_psprintf(p, "its line %d holds a NUL", number);
+            break;
+        }
         *end = '\0';
         if (end > line && end[-1] == '\r') {
             end[-1] = '\0';
         }
-        if (strlen(line) < (apr_size_t)(end - line) && !(end[-1] == '\0' && strlen(line) == (apr_size_t)(end - line) - 1)) {
-            error = apr_psprintf(p, "its line %d holds a NUL", number);
-        }
-        else if (*line && *line != '#' && strspn(line, " \t") < strlen(line)) {
+        if (*line && *line != '#' && strspn(line, " \t") < strlen(line)) {
             error = add_line(p, secrets, line, number);
         }
     }

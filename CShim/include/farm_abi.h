@@ -173,7 +173,7 @@ uint32_t farm_on_find_farm(const farm_engine *engine, const char *host, uint32_t
 void farm_on_key(farm_request *request, const char *text, uint32_t length);
 
 /* Longest value of a cookie that the module sets, its name included. */
-#define FARM_SET_COOKIE_MOST 512
+#define FARM_SET_COOKIE_MOST 800
 
 /* Follows the instruction that holds for a request, if one of its cookies does: the farm, member and flags of the request
  * may change. `client`: its address. Any cookie that is not followed is counted by reason and logged. Before the first

@@ -300,18 +300,6 @@ def test_901_11_nul_in_the_header(httpd):
             assert said.startswith(b"HTTP/1.1 400"), said[:60]
 
 
-def test_901_12_counted_for_monitors(httpd):
-    """Contract: `farm_instructions_total{result}` of OpenMetrics says the same as the status's `cookies`."""
-    bad_farm(httpd)
-    httpd.start()
-    for cookies in REASONS.values():
-        ask(httpd, "farm=" + next(iter(cookies.values())))
-    ask(httpd, "farm=x"), [ask(httpd, f"farm={GOOD}") for _ in range(3)]
-    text = httpd.get("/farm-status?format=openmetrics").body.decode()
-    found = {name: float(number) for name, number in re.findall(r'^farm_instructions_total\{result="(\w+)"\} (\S+)$', text, re.M)}
-    assert found == counters(httpd) == {**dict.fromkeys(found, 1), "accepted": 3}
-
-
 def test_901_13_nothing_more(httpd):
     """Contract: at LogLevel notice nothing is said of ignored cookies; the counters count all the same."""
     bad_farm(httpd)

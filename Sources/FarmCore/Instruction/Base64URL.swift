@@ -58,7 +58,9 @@ public enum Base64URL {
 
     /// A digit's value; 64 and more for what is none.
     @inline(__always)
-    private static func value(_ byte: UInt8) -> UInt32 { UInt32(values.utf8Start[Int(byte & 127)]) | UInt32(byte & 128) }
+    private static func value(_ byte: UInt8) -> UInt32 {
+        UInt32(values.utf8Start[Int(byte & 127)]) | UInt32(byte & 128)
+    }
 
     /// By the byte, 7 bits; `@` (64) for what is no digit.
     private static var values: StaticString {

@@ -7,11 +7,11 @@ public struct CookieHeader {
 
     public init(_ text: Bytes) { self.text = text }
 
-    /// One part between semicolons: where it begins and ends, blanks included, and its value when it has the name.
+    /// One part between separators: where it begins and ends, blanks included, and its value when it has the name.
     private mutating func nextPart(_ name: Bytes) -> (range: Range<Int>, value: Bytes?)? {
         guard at < text.count else { return nil }
         let start = at
-        while at < text.count && text[at] != 0x3B { at += 1 }
+        while at < text.count && !isSeparator(at) { at += 1 }
         let end = at
         at += 1
         var first = start
@@ -19,6 +19,11 @@ public struct CookieHeader {
         guard end - first > name.count, text[first + name.count] == 0x3D else { return (start..<end, nil) }
         for place in 0..<name.count where text[first + place] != name[place] { return (start..<end, nil) }
         return (start..<end, Bytes(rebasing: text[(first + name.count + 1)..<end]))
+    }
+
+    /// A semicolon; or a comma and a blank, with which httpd joins several Cookie headers into one.
+    private func isSeparator(_ at: Int) -> Bool {
+        text[at] == 0x3B || (text[at] == 0x2C && at + 1 < text.count && text[at + 1] == 0x20)
     }
 
     private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
@@ -46,10 +51,10 @@ public struct CookieHeader {
             }
             var start = part.range.lowerBound
             if written > 0 {
-                room[written] = 0x3B
+                room[written] = text[start - 1]
                 written += 1
             } else if start > 0 {
-                // What was a blank after a semicolon is none at the beginning.
+                // What was a blank after a separator is none at the beginning.
                 while start < part.range.upperBound && header.isBlank(text[start]) { start += 1 }
             }
             for at in start..<part.range.upperBound {
