@@ -27,8 +27,11 @@ BAD_SETS = {
     "failonstatus with a tail": ("failonstatus=502,503x", "failonstatus"),
     "failonstatus empty": ("failonstatus=", "failonstatus"),
     "one right, one wrong": ("fall=2 wibble=1", "maxattempts"),
-    "later: stickyttl": ("stickyttl=1h", "stickyttl"),
-    "later: passcookie": ("passcookie=on", "passcookie"),
+    "stickyttl too short": ("stickyttl=9s", "stickyttl.*10s"),
+    "stickyttl a letter": ("stickyttl=x", "stickyttl"),
+    "stickyttl empty": ("stickyttl=", "stickyttl"),
+    "passcookie unknown": ("passcookie=maybe", "on.*off"),
+    "passcookie empty": ("passcookie=", "passcookie"),
 }
 
 
@@ -41,7 +44,9 @@ def test_012_01_wrong_set(httpd, words, remedy):
 @pytest.mark.parametrize("words", [
     "maxattempts=1", "maxattempts=10", "retryon=connect", "retryon=safe", "fall=1", "fall=100", "retry=500ms",
     "retry=10s", "retry=1min", "retry=30", "failonstatus=503", "failonstatus=500,502,503,504", "failontimeout=on",
-    "failontimeout=off", "maxattempts=2 retryon=safe fall=3 retry=2s failonstatus=503 failontimeout=on",
+    "failontimeout=off", "stickyttl=10s", "stickyttl=1h", "stickyttl=87600h", "passcookie=on",
+    "passcookie=off stickyttl=30min",
+    "maxattempts=2 retryon=safe fall=3 retry=2s failonstatus=503 failontimeout=on",
 ])
 def test_012_02_right_set(httpd, words):
     """Contract: FarmSet's keys and values as documented."""

@@ -23,7 +23,8 @@ def two_farms(httpd, *lines, gold=()):
 
 
 def test_900_01_member(httpd):
-    """Contract: `member`: the member to use; `mode` is safe where it is left out; `FARM_REASON` instruction; each is counted
+    """Contract: `member`: the member to use; `mode` is safe where it is left out; `FARM_REASON` instruction; each is
+    counted
     as accepted."""
     instructed(httpd)
     httpd.start()
@@ -131,7 +132,8 @@ def test_900_07_ip(httpd):
 
 
 def test_900_08_several_cookies(httpd):
-    """Contract: "Several cookies of that name: the first (of at most 8) that verifies and whose `farm` matches"; those after
+    """Contract: "Several cookies of that name: the first (of at most 8) that verifies and whose `farm` matches"; those
+    after
     it are not looked at; "A cookie for another farm is not a fault"."""
     two_farms(httpd)
     httpd.start()
@@ -152,7 +154,8 @@ def test_900_08_several_cookies(httpd):
 
 
 def test_900_09_draining(httpd):
-    """Contract: "A draining member still serves those who name it", in both modes, and nobody else; so does a draining farm;
+    """Contract: "A draining member still serves those who name it", in both modes, and nobody else; so does a draining
+    farm;
     `off` serves nobody."""
     a, *_ = instructed(httpd)
     httpd.log.expect(NOBODY)
@@ -192,7 +195,8 @@ def test_900_11_before_a_route(httpd):
     names no member, or none holds."""
     two_farms(httpd, "FarmSticky route SID", gold=["FarmSticky route SID"])
     httpd.start()
-    check_tied(httpd, "b", f"SID=x.c; {instruction(member='b')}"), check_tied(httpd, "b", instruction(member="b"), "/app/x;SID=s.c")
+    check_tied(httpd, "b", f"SID=x.c; {instruction(member='b')}"), check_tied(httpd, "b", instruction(member="b"),
+        "/app/x;SID=s.c")
     check_tied(httpd, "g", f"SID=x.c; {instruction(to='gold', member='g')}")
     with counting(httpd, accepted=8):
         check_tied(httpd, "c", f"SID=x.c; {instruction()}"), check_tied(httpd, "h", f"SID=x.h; {instruction(to='gold')}")
@@ -237,7 +241,8 @@ def test_900_14_farm_cookie(httpd, name):
 
 
 def test_900_15_only_farms(httpd):
-    """Contract: instructions are of farms: "Any other URL is left alone": a plain ProxyPass beside them sees the cookie, and
+    """Contract: instructions are of farms: "Any other URL is left alone": a plain ProxyPass beside them sees the cookie,
+    and
     nothing is counted."""
     a, *_ = instructed(httpd)
     httpd.conf.proxy("/plain/", f"{a.url}/")

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from farmhttpd import client
-from farmhttpd.instructions import (HOUR, KEY, KEY2, KID, KID2, ask, base64url, check_tied, counters, counting, fields_of,
+from farmhttpd.instructions import (HOUR, KEY, KEY2, KID, KID2, RESULTS, ask, base64url, check_tied, counters, counting,
                                     instructed, instruction, log_lines, mac, reasons, sign, unbase64url, value)
 
 LATER = int(time.time()) + HOUR
@@ -170,7 +170,8 @@ def in_turn(httpd, cookies, count, reason):
 
 @pytest.mark.parametrize("half", [0, 1])
 def test_901_01_form(httpd, half):
-    """Contract: `NAME=v1.KID.PAYLOAD.MAC`, base64url without padding: what has another form is ignored, counted as malformed
+    """Contract: `NAME=v1.KID.PAYLOAD.MAC`, base64url without padding: what has another form is ignored, counted as
+    malformed
     and logged at info."""
     bad_farm(httpd)
     httpd.start()
@@ -222,7 +223,8 @@ def test_901_06_longest(httpd):
     """Contract: a payload "of at most 512 bytes": exactly so many hold, one more does not."""
     bad_farm(httpd)
     httpd.start()
-    for length, counted in ((512, "accepted"), (513, "malformed"), (511, "accepted"), (2000, "malformed"), (5000, "malformed")):
+    for length, counted in ((512, "accepted"), (513, "malformed"), (511, "accepted"), (2000, "malformed"),
+                            (5000, "malformed")):
         with counting(httpd, **{counted: 1}):
             assert ask(httpd, "farm=" + sign((PAYLOAD + "&").ljust(length, "&"))).status == 200
 
@@ -232,10 +234,12 @@ def test_901_07_large_and_many(httpd):
     looked at, however many there are."""
     bad_farm(httpd)
     httpd.start()
-    for text in ("x" * 7900, "." * 7900, "v1." + "k" * 7800, f"v1.{KID}." + "A" * 7800, f"{HEAD}." + "A" * 7700, "v1.k1..." * 900, "%" * 7900):
+    for text in ("x" * 7900, "." * 7900, "v1." + "k" * 7800, f"v1.{KID}." + "A" * 7800, f"{HEAD}." + "A" * 7700,
+                 "v1.k1..." * 900, "%" * 7900):
         with counting(httpd, malformed=1):
             assert ask(httpd, f"farm={text}").status == 200
-    for cookies, counted in ((["farm=x"] * 900, {"malformed": 8}), (["farm="] * 1000, {"malformed": 8}), (["farm"] * 1000, {}),
+    for cookies, counted in ((["farm=x"] * 900, {"malformed": 8}), (["farm="] * 1000, {"malformed": 8}),
+                             (["farm"] * 1000, {}),
                              (["x=1"] * 1000 + [f"farm={GOOD}"], {"accepted": 1}), ([f"farm={GOOD}"] * 60, {"accepted": 1}),
                              (["farmer=x"] * 700, {}), ([";"] * 2000, {}), (["="] * 2000, {}),
                              ([f"farm={value(key=KEY2)}"] * 50, {"bad_mac": 8}), ([f"farm={value(farm='gold')}"] * 60, {})):
@@ -248,19 +252,23 @@ def test_901_08_without_keys(httpd):
     bad_farm(httpd)
     httpd.conf.head.clear()
     httpd.start()
-    in_turn(httpd, {"good": GOOD, "other": value(kid=KID2, key=KEY2), "no key": sign(PAYLOAD, key=""), "forged": HEAD + "." + mac("")}, 1, "unknown_key")
+    in_turn(httpd, {"good": GOOD, "other": value(kid=KID2, key=KEY2), "no key": sign(PAYLOAD, key=""),
+                    "forged": HEAD + "." + mac("")}, 1, "unknown_key")
     with counting(httpd, malformed=1):
         ask(httpd, "farm=x")
 
 
 def test_901_09_other_farms(httpd):
-    """Contract: "A cookie for another farm is not a fault": it is neither counted nor told of, also where it is void or where
+    """Contract: "A cookie for another farm is not a fault": it is neither counted nor told of, also where it is void or
+    where
     that farm does not exist; one with a wrong MAC is, whatever it says."""
     *_, g = bad_farm(httpd)
     httpd.start()
     with counting(httpd):
-        for fields in ({"farm": "gold"}, {"farm": "nosuch"}, {"farm": "gold", "exp": 1}, {"farm": "gold", "member": "nosuch"},
-                       {"farm": "gold", "to": "nosuch"}, {"farm": "gold", "ip": "192.0.2.1"}, {"farm": "gold", "to": "app", "member": "b"}):
+        for fields in ({"farm": "gold"}, {"farm": "nosuch"}, {"farm": "gold", "exp": 1},
+                       {"farm": "gold", "member": "nosuch"},
+                       {"farm": "gold", "to": "nosuch"}, {"farm": "gold", "ip": "192.0.2.1"},
+                       {"farm": "gold", "to": "app", "member": "b"}):
             assert ask(httpd, instruction(**fields)).status == 200
     with counting(httpd, bad_mac=1):
         ask(httpd, instruction(farm="gold", key=KEY2))
@@ -279,27 +287,49 @@ def test_901_10_by_chance(httpd):
         text = bytearray(GOOD.encode())
         for _ in range(chance.randint(1, 4)):
             at = chance.randrange(len(text))
-            text[at:at + chance.choice((0, 0, 1, 1, 3))] = bytes(chance.choices(b".=AzZ-_;, \"%\x01\x7f\x80\xff", k=chance.randint(1, 3)))
+            text[at:at + chance.choice((0, 0, 1, 1, 3))] = bytes(chance.choices(b".=AzZ-_;, \"%\x01\x7f\x80\xff",
+                k=chance.randint(1, 3)))
         line = b"Cookie: " + chance.choice((b"farm=", b"a=1; farm=", b"farm=;farm=")) + bytes(text)
-        said = client.raw(httpd.port, b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + line.strip() + b"\r\n\r\n")
+        said = client.raw(httpd.port,
+                          b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + line.strip() + b"\r\n\r\n")
         # httpd itself refuses control characters in a header.
         wanted = b"400" if re.search(rb"[\x01\x7f]", text) else b"200"
-        assert said.startswith(b"HTTP/1.1 " + wanted) or wanted == b"400" and said.startswith(b"HTTP/1.1 200"), (said[:60], line)
+        assert said.startswith(b"HTTP/1.1 " + wanted) or wanted == b"400" and said.startswith(b"HTTP/1.1 200"), (said[:60],
+            line)
     assert counters(httpd)["accepted"] == before
     assert set(children) <= set(httpd.children()), "a child is gone"
     assert {row["inflight"] for row in httpd.rows().values()} == {0}
 
 
 def test_901_11_nul_in_the_header(httpd):
-    """What an administrator expects: a NUL in a header is no way around anything: refused by httpd, or the cookie is void."""
+    """What an administrator expects: a NUL in a header is no way around anything: refused by httpd, or the cookie is
+    void."""
     bad_farm(httpd)
     httpd.start()
     for text in (GOOD.encode() + b"\0", b"\0" + GOOD.encode(), GOOD.encode()[:20] + b"\0" + GOOD.encode()[20:]):
         with counting(httpd):
-            said = client.raw(httpd.port, b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: farm=" + text + b"\r\n\r\n")
+            said = client.raw(httpd.port,
+                              b"GET /app/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: farm=" + text + b"\r\n\r\n")
             assert said.startswith(b"HTTP/1.1 400"), said[:60]
 
 
+<<<<<<< HEAD
+=======
+def test_901_12_all_at_once(httpd):
+    """Contract: the status's `cookies` has a number for each reason and one for those that were used; over a graceful
+    restart
+    they stay, and a request with one of each is followed by the one that holds."""
+    bad_farm(httpd)
+    httpd.start()
+    assert counters(httpd) == dict.fromkeys(RESULTS, 0)
+    one_of_each = ["farm=x", *("farm=" + next(iter(cookies.values())) for cookies in REASONS.values())]
+    assert ask(httpd, "; ".join([*one_of_each, f"farm={GOOD}"])).member == "b"
+    assert counters(httpd) == dict.fromkeys(RESULTS, 1)
+    httpd.graceful()
+    assert counters(httpd) == dict.fromkeys(RESULTS, 1)
+
+
+>>>>>>> i5-httpd
 def test_901_13_nothing_more(httpd):
     """Contract: at LogLevel notice nothing is said of ignored cookies; the counters count all the same."""
     bad_farm(httpd)
@@ -317,5 +347,6 @@ def test_901_14_key_is_not_told(httpd):
     httpd.conf.log_level = "trace8"
     httpd.start()
     ask(httpd, f"farm={GOOD}"), ask(httpd, "farm=" + value(key=KEY2))
-    pages = [httpd.get(f"/farm-status?format={kind}").body.decode() for kind in ("json", "openmetrics", "text")]
-    assert all(KEY not in text for text in [httpd.log.text(), httpd.stderr, *pages, httpd.get("/farm-status").body.decode()])
+    page = httpd.get("/farm-status").body.decode()
+    assert all(KEY not in text
+               for text in (httpd.log.text(), httpd.stderr, page))

@@ -15,12 +15,16 @@ HEADERS = [
     ("a=1;  @;   b=2", "a=1;   b=2"), ("a=1 ;@; b=2 ; c=3", "a=1 ; b=2 ; c=3"),
     ("farmer=1; @; xfarm=2; farm2=3; FARM=4; Farm=5; far=6; f=7", "farmer=1; xfarm=2; farm2=3; FARM=4; Farm=5; far=6; f=7"),
     ("a=farm=1; @; b=@", "a=farm=1; b=@"), ("flag; @; other", "flag; other"), ("a=; @; =b; c", "a=; =b; c"),
-    ('a="x y"; @; b="z"', 'a="x y"; b="z"'), ("a='; @; b='", "a='; b='"), ("a=\xe4\xf6; @; \xfc=\x80", "a=\xe4\xf6; \xfc=\x80"),
+    ('a="x y"; @; b="z"', 'a="x y"; b="z"'), ("a='; @; b='", "a='; b='"),
+    ("a=\xe4\xf6; @; \xfc=\x80", "a=\xe4\xf6; \xfc=\x80"),
     ("$Version=1; @; $Path=/; a=1", "$Version=1; $Path=/; a=1"), ("a=1%3B; @; b=%66arm=2", "a=1%3B; b=%66arm=2"),
-    ("a=1\tb; @; c=\t2", "a=1\tb; c=\t2"), ("a=1,2; @; b=3,farmer=4", "a=1,2; b=3,farmer=4"), ("a=" + "x" * 3000 + "; @", "a=" + "x" * 3000),
+    ("a=1\tb; @; c=\t2", "a=1\tb; c=\t2"), ("a=1,2; @; b=3,farmer=4", "a=1,2; b=3,farmer=4"),
+    ("a=" + "x" * 3000 + "; @", "a=" + "x" * 3000),
 ]
-BAD = ["farm=", "farm=x", "farm=" + value(key=KEY2), instruction(exp=1), instruction(farm="other"), 'farm="' + value() + '"', "farm=a=b=c"]
-UNTOUCHED = ["a=1", "a=1 ;b=2;  c=3;;d", "=; ;; =", "farmer=1", "xfarm=v1.k1.x.y; y", 'a="b;c"; d', "a=1;", "FARM=x;Farm=y", "a=\xff;\tb=2", "a b c"]
+BAD = ["farm=", "farm=x", "farm=" + value(key=KEY2), instruction(exp=1), instruction(farm="other"),
+       'farm="' + value() + '"', "farm=a=b=c"]
+UNTOUCHED = ["a=1", "a=1 ;b=2;  c=3;;d", "=; ;; =", "farmer=1", "xfarm=v1.k1.x.y; y", 'a="b;c"; d', "a=1;", "FARM=x;Farm=y",
+             "a=\xff;\tb=2", "a b c"]
 
 
 def seen(member):
@@ -35,7 +39,8 @@ def sees(httpd, cookie, target="/app/x", **arguments):
 
 
 def test_902_01_others_byte_for_byte(httpd):
-    """Contract: "The cookie, good or bad, is never passed to a farm's member"; other cookies of the header byte for byte; no
+    """Contract: "The cookie, good or bad, is never passed to a farm's member"; other cookies of the header byte for byte;
+    no
     header where nothing is left."""
     instructed(httpd)
     httpd.start()
@@ -45,7 +50,8 @@ def test_902_01_others_byte_for_byte(httpd):
 
 
 def test_902_02_nothing_of_ours(httpd):
-    """Contract: other cookies byte for byte: a header without an instruction is not touched at all, which a plain ProxyPass to
+    """Contract: other cookies byte for byte: a header without an instruction is not touched at all, which a plain
+    ProxyPass to
     the same member shows."""
     a, *_ = instructed(httpd)
     httpd.conf.proxy("/plain/", f"{a.url}/")
@@ -56,7 +62,8 @@ def test_902_02_nothing_of_ours(httpd):
 
 
 @pytest.mark.parametrize("headers", [
-    ["a=1", GOOD], [GOOD, "a=1"], [GOOD, GOOD], [GOOD, f"a=1; {GOOD}; b=2", "c=3"], ["a=1", "farm=x"], ["a=1; b=2", f"{GOOD}; c=3"]],
+    ["a=1", GOOD], [GOOD, "a=1"], [GOOD, GOOD], [GOOD, f"a=1; {GOOD}; b=2", "c=3"], ["a=1", "farm=x"],
+    ["a=1; b=2", f"{GOOD}; c=3"]],
     ids=lambda headers: " + ".join(header.replace(GOOD, "@") for header in headers))
 def test_902_03_several_headers(httpd, headers):
     """Contract: "never passed to a farm's member", however many Cookie headers a request has; and the instruction in any of
@@ -75,7 +82,8 @@ def test_902_03_several_headers(httpd, headers):
 
 
 def test_902_04_passcookie(httpd):
-    """Contract: "never passed to a farm's member unless `FarmSet passcookie=on`": of the farm that serves; it is followed all
+    """Contract: "never passed to a farm's member unless `FarmSet passcookie=on`": of the farm that serves; it is followed
+    all
     the same."""
     a, b, c = instructed(httpd, lines=["FarmSet passcookie=on"])
     g = httpd.member("g")
@@ -113,10 +121,13 @@ def test_902_06_forwards(httpd, passes):
     instructed(httpd, options=["admin=off"] * 3, lines=[f"FarmForward any {server.url}", f"FarmSet passcookie={passes}"])
     httpd.members += [server, spare]
     httpd.conf.farm("other", spare, f"FarmSet passcookie={passes}")
-    httpd.conf.farm("gone", ("FarmMember http://127.0.0.1:1 name=n admin=off"), "FarmForward any http://other").proxy("/gone/", "http://gone/")
+    httpd.conf.farm("gone", ("FarmMember http://127.0.0.1:1 name=n admin=off"),
+                    "FarmForward any http://other").proxy("/gone/", "http://gone/")
     httpd.start()
-    for target, cookie, name in (("/app/x", f"x=1; {instruction(member='a', mode='strict')}; y=2", "server"), ("/app/x", "x=1; farm=x; y=2", "server"),
-                                 ("/gone/x", "x=1; farm=x; y=2", "spare"), ("/gone/x", f"x=1; {instruction(farm='gone')}; y=2", "spare")):
+    for target, cookie, name in (("/app/x", f"x=1; {instruction(member='a', mode='strict')}; y=2", "server"),
+                                 ("/app/x", "x=1; farm=x; y=2", "server"),
+                                 ("/gone/x", "x=1; farm=x; y=2", "spare"),
+                                 ("/gone/x", f"x=1; {instruction(farm='gone')}; y=2", "spare")):
         answer = ask(httpd, cookie, target)
         assert (answer.member, answer.json["headers"]["cookie"]) == (name, cookie if passes == "on" else "x=1; y=2")
 
@@ -130,12 +141,14 @@ def test_902_07_without_keys(httpd):
 
 
 def test_902_08_other_names(httpd):
-    """Contract: FarmCookie's name and that of FarmSticky cookie are hidden, of the addressed and of the serving farm; what has
+    """Contract: FarmCookie's name and that of FarmSticky cookie are hidden, of the addressed and of the serving farm; what
+    has
     neither name is the application's."""
     instructed(httpd, lines=["FarmSticky cookie MINE"])
     httpd.conf.head.append("FarmCookie INSTR")
     g = httpd.member("g")
-    httpd.conf.farm("gold", g, "FarmSticky cookie GOLD").proxy("/gold/", "http://gold/").farm("plain", (g, "")).proxy("/plain/", "http://plain/")
+    httpd.conf.farm("gold", g, "FarmSticky cookie GOLD").proxy("/gold/", "http://gold/").farm("plain",
+        (g, "")).proxy("/plain/", "http://plain/")
     httpd.start()
     cookie = f"farm=1; INSTR=2; MINE=3; GOLD=4; {GOOD}; z=5"
     rest = f"farm=1; {GOOD}; z=5"
@@ -166,7 +179,8 @@ def test_902_10_one_request_after_another(httpd):
     instructed(httpd)
     httpd.start()
     with httpd.client() as one:
-        for cookie, left in ((f"x=1; {GOOD}; y=2", "x=1; y=2"), (GOOD, None), (None, None), ("farm=x", None), ("z=1", "z=1"), (GOOD, None)):
+        for cookie, left in ((f"x=1; {GOOD}; y=2", "x=1; y=2"), (GOOD, None), (None, None), ("farm=x", None),
+                             ("z=1", "z=1"), (GOOD, None)):
             answer = one.request("/app/x", headers={"Cookie": cookie} if cookie else {})
             assert answer.json["headers"].get("cookie") == left
 

@@ -12,10 +12,12 @@ from farmhttpd.members import answer
 
 A = "farm=app&member=a"
 STRICT = {"member": "a", "mode": "strict"}
-CAUSES = {"admin of the member": ("offline", "", f"{A}&admin=off"), "admin of the farm": ("offline", "", "farm=app&admin=off"),
-          "off and down": ("offline", "", f"{A}&admin=off&health=down"), "down": ("down", "", f"{A}&health=down"),
-          "draining and down": ("down", "", f"{A}&admin=drain&health=down"),
-          "out": ("down", "FarmExpectUpdate 100ms", None), "full": ("full", "", None)}
+CAUSES = {
+    "admin of the member": ("offline", "", f"{A}&admin=off"), "admin of the farm": ("offline", "", "farm=app&admin=off"),
+    "off and down": ("offline", "", f"{A}&admin=off&health=down"), "down": ("down", "", f"{A}&health=down"),
+    "draining and down": ("down", "", f"{A}&admin=drain&health=down"), "out": ("down", "FarmExpectUpdate 100ms", None),
+    "full": ("full", "", None),
+}
 
 
 @contextmanager
@@ -54,7 +56,8 @@ def test_903_01_strict_503(httpd, name):
 def test_903_02_strict_redirect(httpd, name):
     """Contract: the FarmRedirect "for the member's own condition", whatever the farm's own is: others are served by others,
     and so are those who say `safe`."""
-    farm_for(httpd, name, *(f"FarmRedirect {condition} http://{condition}.test/ 307" for condition in ("offline", "down", "full")))
+    farm_for(httpd, name,
+             *(f"FarmRedirect {condition} http://{condition}.test/ 307" for condition in ("offline", "down", "full")))
     with cause(httpd, name) as condition:
         response = ask(httpd, instruction(**STRICT))
         assert (response.status, response.get("Location")) == (307, f"http://{condition}.test/")
@@ -77,7 +80,8 @@ def test_903_03_strict_forward(httpd, name):
 
 
 def test_903_04_any_and_retry_after(httpd):
-    """Contract: "the one for the condition itself goes before `any`"; "With `-` for URL: no redirect but `503 [SECONDS]` with
+    """Contract: "the one for the condition itself goes before `any`"; "With `-` for URL: no redirect but `503 [SECONDS]`
+    with
     Retry-After"."""
     instructed(httpd, lines=["FarmRedirect any - 503 77", "FarmRedirect down http://down.test/"])
     httpd.start()
@@ -90,7 +94,8 @@ def test_903_04_any_and_retry_after(httpd):
 
 
 def test_903_05_the_resulting_farm(httpd):
-    """Contract: "a farm named by `to` applies its own directives": its FarmRedirect, not the addressed farm's, for strict and
+    """Contract: "a farm named by `to` applies its own directives": its FarmRedirect, not the addressed farm's, for strict
+    and
     when the whole farm cannot serve; and FARM_CONDITION is its own."""
     a, *_ = instructed(httpd, lines=["FarmRedirect any http://app.test/"])
     httpd.conf.farm("gold", (a, "admin=off"), "FarmRedirect any http://gold.test/")
@@ -104,7 +109,8 @@ def test_903_05_the_resulting_farm(httpd):
 
 @pytest.mark.parametrize("failure", ["refuses", "closes", "answers 503"])
 def test_903_06_strict_attempts(httpd, failure):
-    """Contract: `strict`: "never another" also when the attempt fails: the client gets that failure, no other member sees the
+    """Contract: `strict`: "never another" also when the attempt fails: the client gets that failure, no other member sees
+    the
     request."""
     a, b, c = instructed(httpd, lines=["FarmSet fall=100 failonstatus=503"])
     httpd.log.expect_broken()
@@ -121,7 +127,8 @@ def test_903_06_strict_attempts(httpd, failure):
 
 
 def test_903_07_strict_attempt_fails_over_to_redirect(httpd):
-    """Contract: "A member's `redirect=` holds in both modes": it serves also the request whose attempt at the first failed."""
+    """Contract: "A member's `redirect=` holds in both modes": it serves also the request whose attempt at the first
+    failed."""
     a, b, c = instructed(httpd, options=["redirect=c"], lines=["FarmSet fall=1 retry=1h"])
     httpd.log.expect_broken()
     httpd.start()

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from farmhttpd import client, members, wait
-from farmhttpd.instructions import (HOUR, KEY, KEY2, KID, ask, attributes_of, check_not_tied, check_tied, counting, instructed,
-                                    instruction, new_client, pair_of, read, secret_file, served, set_cookies)
+from farmhttpd.instructions import (HOUR, KEY2, ask, attributes_of, check_not_tied, check_tied, counting, instructed, instruction,
+                                    new_client, pair_of, read, set_cookies)
 from farmhttpd.manager import NOBODY, change
 from farmhttpd.members import answer
 from farmhttpd.ports import bound_socket
@@ -29,7 +29,8 @@ def gets_none(httpd, cookie=None, target="/app/x", status=200, **arguments):
 
 
 def test_910_01_what_is_set(httpd):
-    """Contract: `FarmSticky cookie` uses the same form, signed with the first key: "Path=/, HttpOnly, SameSite=Lax, Secure over
+    """Contract: `FarmSticky cookie` uses the same form, signed with the first key: "Path=/, HttpOnly, SameSite=Lax, Secure
+    over
     TLS, Max-Age of stickyttl"; without a Domain; its farm and member are those that served."""
     sticky(httpd)
     httpd.start()
@@ -55,12 +56,15 @@ def test_910_02_secure(httpd, certificate):
     httpd.conf.load("ssl").listen.append(port)
     # A certificate for clients of one machine, signed by itself.
     httpd.log.expect("AH01906|AH01909")
-    httpd.conf.add(f"<VirtualHost 127.0.0.1:{port}>", "ServerName 127.0.0.1", "SSLEngine On", f"SSLCertificateFile {certificate[0]}",
+    httpd.conf.add(f"<VirtualHost 127.0.0.1:{port}>", "ServerName 127.0.0.1", "SSLEngine On",
+                   f"SSLCertificateFile {certificate[0]}",
                    f"SSLCertificateKeyFile {certificate[1]}", "</VirtualHost>")
     httpd.start()
     found = {}
     for kind, connection in (("plain", http.client.HTTPConnection("127.0.0.1", httpd.port, timeout=30)),
-                             ("tls", http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=ssl.create_default_context(cafile=certificate[0])))):
+                             ("tls",
+                              http.client.HTTPSConnection("127.0.0.1", port, timeout=30,
+                                                          context=ssl.create_default_context(cafile=certificate[0])))):
         connection.request("GET", "/app/x")
         response = connection.getresponse()
         response.read()
@@ -72,11 +76,16 @@ def test_910_02_secure(httpd, certificate):
     assert found["tls"].startswith("__Host-app=v1.k1.")
 
 
-@pytest.mark.parametrize("line, common, name", [("FarmSticky cookie", None, "farm"), ("FarmSticky cookie", "INSTR", "INSTR"), ("FarmSticky cookie MINE", None, "MINE"),
-                                                ("FarmSticky cookie MINE", "INSTR", "MINE"), ("FarmSticky cookie farm", None, "farm"),
-                                                ("FarmSticky cookie __Host-x", "__Secure-farm", "__Host-x"), ("farmsticky COOKIE a.b!#$&'*+^_`|~-", None, "a.b!#$&'*+^_`|~-")])
+@pytest.mark.parametrize("line, common, name",
+                         [("FarmSticky cookie", None, "farm"), ("FarmSticky cookie", "INSTR", "INSTR"),
+                          ("FarmSticky cookie MINE", None, "MINE"),
+                                                ("FarmSticky cookie MINE", "INSTR", "MINE"),
+                                                ("FarmSticky cookie farm", None, "farm"),
+                                                ("FarmSticky cookie __Host-x", "__Secure-farm", "__Host-x"),
+                                                ("farmsticky COOKIE a.b!#$&'*+^_`|~-", None, "a.b!#$&'*+^_`|~-")])
 def test_910_03_names(httpd, line, common, name):
-    """Contract: "under FarmCookie's name unless it gives another"; instructions under FarmCookie's are followed beside it, and
+    """Contract: "under FarmCookie's name unless it gives another"; instructions under FarmCookie's are followed beside it,
+    and
     first."""
     instructed(httpd, lines=[line])
     httpd.conf.head += [f"FarmCookie {common}"] if common else []
@@ -91,7 +100,9 @@ def test_910_03_names(httpd, line, common, name):
     gets_none(httpd, cookie)
 
 
-@pytest.mark.parametrize("ttl, seconds", [("10s", 10), ("10", 10), ("1min", 60), ("12000ms", 12), ("2h", 7200), ("8760h", 31536000), ("87600h", 315360000)])
+@pytest.mark.parametrize("ttl, seconds",
+                         [("10s", 10), ("10", 10), ("1min", 60), ("12000ms", 12), ("2h", 7200), ("8760h", 31536000),
+                          ("87600h", 315360000)])
 def test_910_04_ttl(httpd, ttl, seconds):
     """Contract: "`stickyttl=` lifetime of the module's own cookie": as Max-Age and as exp."""
     sticky(httpd, f"FarmSet stickyttl={ttl}")
@@ -103,7 +114,8 @@ def test_910_04_ttl(httpd, ttl, seconds):
 
 
 def test_910_05_renewed(httpd):
-    """Contract: "set … again when less than half of its time is left": the same member, for the whole time again; until then
+    """Contract: "set … again when less than half of its time is left": the same member, for the whole time again; until
+    then
     not."""
     sticky(httpd, "FarmSet stickyttl=10s")
     httpd.start()
@@ -136,12 +148,15 @@ def test_910_06_none_while_it_holds(httpd):
 
 
 def test_910_07_when_none_holds(httpd):
-    """Contract: a client whose cookie does not hold (expired, forged, of another key, of a member or farm that is not here, of
+    """Contract: a client whose cookie does not hold (expired, forged, of another key, of a member or farm that is not
+    here, of
     another client) gets one, whatever the method."""
     sticky(httpd)
     httpd.start()
-    for cookie in ("farm=", "farm=x", instruction(member="b", exp=1), instruction(member="b", key=KEY2), instruction(member="b", kid="k7"),
-                   instruction(member="nosuch"), instruction(farm="other", member="b"), instruction(member="b", ip="192.0.2.1"), "other=1"):
+    for cookie in ("farm=", "farm=x", instruction(member="b", exp=1), instruction(member="b", key=KEY2),
+                   instruction(member="b", kid="k7"),
+                   instruction(member="nosuch"), instruction(farm="other", member="b"),
+                   instruction(member="b", ip="192.0.2.1"), "other=1"):
         for method in ("GET", "POST", "HEAD"):
             response = ask(httpd, cookie, method=method)
             text, = set_cookies(response)
@@ -150,7 +165,9 @@ def test_910_07_when_none_holds(httpd):
                 one.forget()
 
 
-@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "206 Partial Content", "302 Found", "304 Not Modified", "404 Not Found", "401 Unauthorized", "499 Odd"])
+@pytest.mark.parametrize("status",
+                         ["200 OK", "204 No Content", "206 Partial Content", "302 Found", "304 Not Modified",
+                          "404 Not Found", "401 Unauthorized", "499 Odd"])
 def test_910_08_statuses_below_500(httpd, status):
     """Contract: set with the member's answer, whatever it says, below 500."""
     a, *_ = instructed(httpd, "a", lines=[COOKIE])
@@ -185,13 +202,15 @@ def test_910_10_backends_word(httpd):
     httpd.conf.farm("gold", (a, ""), COOKIE)
     httpd.start()
     soon = int(time.time()) + 20
-    for fields in ({"member": "a", "mode": "strict"}, {"member": "a", "ip": "127.0.0.1"}, {"to": "gold"}, {"to": "gold", "member": "a"}, {},
+    for fields in ({"member": "a", "mode": "strict"}, {"member": "a", "ip": "127.0.0.1"}, {"to": "gold"},
+                   {"to": "gold", "member": "a"}, {},
                    {"to": "app", "member": "a"}, {"mode": "strict"}):
         gets_none(httpd, instruction(exp=soon, **fields)), gets_none(httpd, instruction(**fields))
     own = f"{instruction(to='gold')}; Path=/; Max-Age=60"
     other = answer(headers=[("Set-Cookie", "session=1; Path=/"), ("Set-Cookie", "farmer=2")])
     for one in (a, b, c):
-        one.next(other, answer(headers=[("Set-Cookie", "x=1"), ("Set-Cookie", own)]), answer(headers=[("Set-Cookie", "farm=; Max-Age=0")]))
+        one.next(other, answer(headers=[("Set-Cookie", "x=1"), ("Set-Cookie", own)]),
+                 answer(headers=[("Set-Cookie", "farm=; Max-Age=0")]))
     for _ in range(3):
         response = ask(httpd)
         assert len(set_cookies(response)) == 1 and response.all("Set-Cookie")[:2] == ["session=1; Path=/", "farmer=2"]
@@ -211,7 +230,8 @@ def test_910_11_reason(httpd):
 
 @pytest.mark.both_mpms
 def test_910_12_client_stays(httpd):
-    """Contract: a client stays with its member over 200 requests and over graceful restarts, in every process, also when the
+    """Contract: a client stays with its member over 200 requests and over graceful restarts, in every process, also when
+    the
     members stand in another order and others come."""
     a, b, c = sticky(httpd, one_process=False)
     httpd.start()
@@ -219,7 +239,9 @@ def test_910_12_client_stays(httpd):
 
     def go_on(count):
         for cookie, member in clients:
-            got = client.at_once(4, lambda: [(ask(httpd, cookie).member, gets_none(httpd, cookie).member) for _ in range(count)])
+            got = client.at_once(4,
+                                 lambda: [(ask(httpd, cookie).member, gets_none(httpd, cookie).member)
+                                          for _ in range(count)])
             assert got == [[(member, member)] * count] * 4
 
     with counting(httpd, accepted=240):
@@ -271,7 +293,8 @@ def test_910_14_member_is_away(httpd):
 
 
 def test_910_15_drain(httpd):
-    """Contract: "A draining member still serves those who name it": its clients stay, also by renewed cookies, and nobody new
+    """Contract: "A draining member still serves those who name it": its clients stay, also by renewed cookies, and nobody
+    new
     comes; `off` moves them."""
     a, *_ = sticky(httpd)
     httpd.start()
@@ -291,12 +314,14 @@ def test_910_15_drain(httpd):
 
 
 def test_910_16_two_farms(httpd):
-    """Contract: each farm has its own: with names of their own one client is tied in both; a farm that forwards or is left by
+    """Contract: each farm has its own: with names of their own one client is tied in both; a farm that forwards or is left
+    by
     `to` sets nothing for the other."""
     a, b, c = instructed(httpd, lines=["FarmSticky cookie ONE"])
     d, e = httpd.member("d"), httpd.member("e")
     httpd.conf.farm("two", d, e, "FarmAlgorithm roundrobin", "FarmSticky cookie TWO").proxy("/two/", "http://two/")
-    httpd.conf.farm("off", "FarmMember http://127.0.0.1:1 name=n admin=off", "FarmForward any http://two", COOKIE).proxy("/off/", "http://off/")
+    httpd.conf.farm("off", "FarmMember http://127.0.0.1:1 name=n admin=off", "FarmForward any http://two",
+                    COOKIE).proxy("/off/", "http://off/")
     httpd.conf.farm("none", (a, "")).proxy("/none/", "http://none/")
     httpd.start()
     for _ in range(3):
@@ -324,7 +349,8 @@ def test_910_17_off(httpd):
 
 
 def test_910_18_each_its_own(httpd):
-    """Contract: clients are counted by their instructions, so each is one of its own, also of the same member and second."""
+    """Contract: clients are counted by their instructions, so each is one of its own, also of the same member and
+    second."""
     a, *_ = instructed(httpd, "a", lines=[COOKIE], one_process=False)
     httpd.start()
     given = sum(client.at_once(8, lambda: [new_client(httpd)[0] for _ in range(60)]), [])

@@ -32,9 +32,11 @@ def many_clients(httpd, count=CLIENTS):
     return sum(client.at_once(THREADS, some), [])
 
 
-@pytest.mark.parametrize("names", [("a", "b", "c"), ("app-server-1", "app-server-2", "app-server-3")], ids=["short", "long"])
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("app-server-1", "app-server-2", "app-server-3")],
+                         ids=["short", "long"])
 def test_912_01_how_many(httpd, names):
-    """Contract: "about how many are tied to it by instructions that are alive": within 5 % of 2,000 clients, though many came
+    """Contract: "about how many are tied to it by instructions that are alive": within 5 % of 2,000 clients, though many
+    came
     again, and whatever the length of the names; over a graceful restart."""
     instructed(httpd, *names, lines=[COOKIE], one_process=False)
     httpd.start()
@@ -65,7 +67,8 @@ def test_912_02_few(httpd):
 
 
 def test_912_03_backends_instructions(httpd):
-    """Contract: "tied to it by instructions": those of backends as well, of the farm that results, in either mode, and without
+    """Contract: "tied to it by instructions": those of backends as well, of the farm that results, in either mode, and
+    without
     FarmSticky."""
     a, *_ = instructed(httpd)
     httpd.conf.farm("gold", (a, ""))
@@ -95,7 +98,8 @@ def test_912_04_they_end(httpd):
 
 
 def test_912_05_new_row(httpd):
-    """Contract: a member that is configured anew after it was away has nobody tied to it from before, and one that comes for
+    """Contract: a member that is configured anew after it was away has nobody tied to it from before, and one that comes
+    for
     the first time has nobody either."""
     a, b, c = instructed(httpd, lines=[COOKIE])
     httpd.start()

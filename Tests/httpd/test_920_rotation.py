@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from farmhttpd import wait
-from farmhttpd.instructions import (KEY, KEY2, KID, KID2, ask, check_tied, counters, counting, instructed, new_client, pair_of,
+from farmhttpd.instructions import (KEY, KEY2, KID, KID2, ask, check_tied, counters, counting, instructed, new_client,
+                                    pair_of,
                                     read, secret_file, set_cookies)
 from farmhttpd.members import answer, by, held
 
@@ -56,7 +57,8 @@ class Load:
 
 
 def restart_under_load(httpd, clients, *lines):
-    """A graceful restart with these keys under load, with slow requests that keep old processes until the load has gone on for
+    """A graceful restart with these keys under load, with slow requests that keep old processes until the load has gone on
+    for
     a while beside them; what those slow requests were answered."""
     for member in httpd.members:
         member.gate.clear()
@@ -66,7 +68,8 @@ def restart_under_load(httpd, clients, *lines):
         try:
             tied = [(pool.submit(ask, httpd, cookie, "/app/slow"), member) for cookie, member in clients[:SLOW]]
             untied = [pool.submit(ask, httpd, None, "/app/slow") for _ in range(SLOW)]
-            wait.until(lambda: sum(member.targets.count("/slow") for member in httpd.members) >= 2 * SLOW, "the slow requests")
+            wait.until(lambda: sum(member.targets.count("/slow") for member in httpd.members) >= 2 * SLOW,
+                       "the slow requests")
             secret_file(httpd, *lines)
             httpd.graceful()
             load.goes_on(60)
@@ -91,7 +94,8 @@ def signed_by(cookie):
 
 @pytest.mark.both_mpms
 def test_920_01_three_steps(httpd):
-    """Contract: "Rotation takes three graceful restarts: add the new key second; when old processes have gone, put it first;
+    """Contract: "Rotation takes three graceful restarts: add the new key second; when old processes have gone, put it
+    first;
     when old cookies have expired, remove the old one": no client changes its member, and no request fails."""
     instructed(httpd, lines=["FarmSticky cookie"], one_process=False)
     for member in httpd.members:
@@ -129,7 +133,8 @@ def test_920_01_three_steps(httpd):
 
 
 def test_920_02_key_lost(httpd):
-    """Contract: a key that is replaced at once: its cookies are unknown_key, and nobody sees an error; back again, they hold."""
+    """Contract: a key that is replaced at once: its cookies are unknown_key, and nobody sees an error; back again, they
+    hold."""
     instructed(httpd, lines=["FarmSticky cookie"])
     httpd.start()
     clients = [new_client(httpd) for _ in range(6)]

@@ -68,7 +68,7 @@ public struct TiedClients {
     /// How many are alive, about.
     public func count(now: UInt64) -> Double {
         let width = UInt64(farm_get32(&row.pointee.width))
-        guard width > 0 else { return 0 }
+        guard width > 0, until(now: now) != nil else { return 0 }
         let current = now / width
         let later = estimate { $0 > current }
         let all = estimate { $0 >= current }
