@@ -313,8 +313,6 @@ def test_901_11_nul_in_the_header(httpd):
             assert said.startswith(b"HTTP/1.1 400"), said[:60]
 
 
-<<<<<<< HEAD
-=======
 def test_901_12_all_at_once(httpd):
     """Contract: the status's `cookies` has a number for each reason and one for those that were used; over a graceful
     restart
@@ -329,7 +327,6 @@ def test_901_12_all_at_once(httpd):
     assert counters(httpd) == dict.fromkeys(RESULTS, 1)
 
 
->>>>>>> i5-httpd
 def test_901_13_nothing_more(httpd):
     """Contract: at LogLevel notice nothing is said of ignored cookies; the counters count all the same."""
     bad_farm(httpd)
