@@ -39,8 +39,8 @@ final class World {
 
     /// The next configuration, as at a restart; nil when it does not fit. Each call also stands for the one copy of it
     /// that a child inherits: two children are two of them.
-    func configure(_ farms: [FarmSpec]) -> UnsafeMutablePointer<Engine>? {
-        let config = Config(farms)
+    func configure(_ farms: [FarmSpec], members: UInt32 = 16) -> UnsafeMutablePointer<Engine>? {
+        let config = Config(farms, memberCapacity: members)
         configs.append(config)
         guard let made = Engine(tables.pointee, config: config.pointer.pointee) else { return nil }
         let engine = UnsafeMutablePointer<Engine>.allocate(capacity: 1)

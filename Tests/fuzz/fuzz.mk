@@ -4,7 +4,7 @@
 BUILD   := .build-fuzz
 HERE    := Tests/fuzz
 TIME    ?= 60
-TARGETS := update formula report-text report-json balance
+TARGETS := update formula report-text report-json balance manage state route instruct
 MODULES := FarmCore FarmTables FarmModule
 # Optimised, or little would be tried; with the checks of a debug build, because those of memory are in it.
 FLAGS   := -O -wmo -g -swift-version 6 -warnings-as-errors -enable-testing -assert-config Debug \

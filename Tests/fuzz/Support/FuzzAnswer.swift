@@ -3,7 +3,8 @@ public final class FuzzAnswer {
     public private(set) var status: UInt32 = 0
     public private(set) var bytes: [UInt8] = []
 
-    public init() {}
+    /// `status`: of what is written without one, such as a file.
+    public init(status: UInt32 = 0) { self.status = status }
 
     public var handle: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 

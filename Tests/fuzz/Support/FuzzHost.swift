@@ -1,4 +1,5 @@
 import CFarmABI
+import FarmCore
 import Foundation
 
 // The services that the shim gives to Swift (farm_abi.h), given by the fuzzers: everything is an argument or a constant, so
@@ -23,8 +24,11 @@ public enum FuzzHost {
 public func finding(_ what: String) -> Never { fatalError(what) }
 
 @c public func farm_host_log(_ level: UInt32, _ number: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt32) {
-    for byte in UnsafeRawBufferPointer(start: text, count: Int(length)) where byte < 0x20 || byte > 0x7E {
-        finding("a line of the log has the byte \(byte)")
+    let line = UnsafeRawBufferPointer(start: text, count: Int(length)).assumingMemoryBound(to: UInt8.self)
+    guard PlainText.isPlain(line) else { finding("a line of the log is no text: \(Array(line))") }
+    // What an administrator wrote is in UTF-8, and stands in lines about administration alone.
+    guard (110...112).contains(number) || number == 107 || number == 108 || line.allSatisfy({ $0 < 0x7F }) else {
+        finding("a line of the log is beyond ASCII: \(Array(line))")
     }
 }
 
@@ -92,4 +96,32 @@ private func copy(_ text: String, to into: UnsafeMutablePointer<CChar>?) -> UInt
     let units = text.utf8.prefix(32)
     for (at, unit) in units.enumerated() { into?[at] = CChar(bitPattern: unit) }
     return UInt32(units.count)
+}
+
+// MARK: Instructions
+
+/// One key, `k1`, whose MACs are all 32 zero bytes (43 times `A`), so that an input can have a right one.
+@c public func farm_host_mac(
+    _ key: UnsafePointer<CChar>?, _ keyLength: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt32,
+    _ into: UnsafeMutablePointer<UInt8>?
+) -> Int32 {
+    guard let key, keyLength == 2, key[0] == 0x6B, key[1] == 0x31 else { return 0 }
+    // Touches every byte that it was given, for the sanitizer.
+    for at in 0..<Int(length) where text![at] == 0x20 { finding("a blank is signed") }
+    for at in 0..<32 { into?[at] = 0 }
+    return 1
+}
+
+@c public func farm_host_mac_is(_ one: UnsafePointer<UInt8>?, _ other: UnsafePointer<UInt8>?) -> Int32 {
+    memcmp(one!, other!, 32) == 0 ? 1 : 0
+}
+
+nonisolated(unsafe) private let signingKey = strdup("k1")!
+
+@c public func farm_host_signing_key() -> UnsafePointer<CChar>? { UnsafePointer(signingKey) }
+
+@c public func farm_host_same_address(
+    _ one: UnsafePointer<CChar>?, _ oneLength: UInt32, _ other: UnsafePointer<CChar>?, _ otherLength: UInt32
+) -> Int32 {
+    oneLength == otherLength && memcmp(one!, other!, Int(oneLength)) == 0 ? 1 : 0
 }

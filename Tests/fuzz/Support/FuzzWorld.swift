@@ -54,15 +54,19 @@ public final class FuzzWorld {
         began = FuzzHost.now
     }
 
-    /// One farm of each kind of freshness and load, one of a single member, one without any.
+    /// One farm of each kind of freshness and load, one of a single member, one without any; the first two are sticky.
     private static var farms: [FarmSpec] {
         func farm(_ name: String, _ algorithm: StaticString, _ members: [MemberSpec]) -> FarmSpec {
             var spec = FarmSpec(name, members)
             spec.algorithm = Algorithm(name: bytes(of: algorithm))!.rawValue
+            if name == "app" || name == "gold" { spec.sticky = ("SID", "sid") }
             return spec
         }
+        var stoodInFor = MemberSpec("app4", admin: 2)
+        stoodInFor.redirect = 0
+        stoodInFor.route = "four"
         return [
-            farm("app", "load", ["app1", "app2", "app3", "app4"].map { MemberSpec($0) }),
+            farm("app", "load", ["app1", "app2", "app3"].map { MemberSpec($0) } + [stoodInFor]),
             farm(
                 "gold", "adaptive",
                 [MemberSpec("g1", weight: 3), MemberSpec("g2", tier: 1), MemberSpec("g3", admin: 2)]),
@@ -108,7 +112,10 @@ public final class FuzzWorld {
                 for metric in 0..<tables.metricCount { check(values[metric]) }
                 check(pointee.farms[farm].members[local].row.pointee.load)
                 let row = pointee.farms[farm].members[local].row
-                guard row.pointee.sequence & 1 == 0 else { finding("a row is left half written") }
+                guard row.pointee.sequence & 1 == 0, row.pointee.note.writing == 0 else {
+                    finding("a row is left half written")
+                }
+                guard (1...1000).contains(row.pointee.weight) else { finding("a weight of \(row.pointee.weight)") }
             }
         }
     }
@@ -116,6 +123,34 @@ public final class FuzzWorld {
     private func check(_ word: UInt64) {
         let value = SharedDouble.value(word)
         guard value.isFinite || value.isNaN else { finding("a value is \(value)") }
+    }
+
+    /// What would stand in the state file now.
+    public func stateFile() -> [UInt8] {
+        let file = FuzzAnswer(status: 200)
+        farm_on_state_write(engine, file.handle)
+        return file.bytes
+    }
+
+    /// Reads a state file; what is wrong with it, or nil.
+    public func readState(_ text: some Collection<UInt8>) -> String? {
+        var what: String?
+        var line: UInt32 = 0
+        withText(text) { text, length in
+            what = farm_on_state_read(engine, text, length, &line).map { String(cString: $0) }
+            guard (what == nil) == (line == 0), line <= length + 1 else { finding("line \(line) of \(length) bytes") }
+        }
+        return what
+    }
+
+    /// The status, which is JSON whatever has happened.
+    public func checkStatus() {
+        let status = FuzzAnswer(status: 200)
+        farm_on_status_json(engine, status.handle)
+        let data = Data(status.bytes)
+        guard (try? JSONSerialization.jsonObject(with: data)) is [String: Any] else {
+            finding("no JSON: \(status.text)")
+        }
     }
 
     public func row(farm: Int, member: Int) -> MemberRow { pointee.farms[farm].members[member].row }
