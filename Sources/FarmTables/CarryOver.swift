@@ -105,9 +105,11 @@ extension Tables {
         if row.pointee.configured_admin != member.admin {
             row.pointee.configured_admin = member.admin
             let change = {
+                let wasAvailable = row.state.isAvailable
                 farm_member_row_note(row).set(.plain(since: wallClock)) {
                     row.publish(row.state.with(admin: Admin(rawValue: member.admin) ?? .off))
                 }
+                if !wasAvailable { farm_set64(&row.pointee.available_since, farm_host_clock()) }
             }
             // Children of the configuration before may be changing the same word.
             if RowWriting.write(row, lock: lock(member: place, farm: farm), pid: 0, change) == nil { change() }
