@@ -37,11 +37,16 @@ private func send(_ change: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
     guard (made == 1) == (answer.status == 200) else { finding("\(made), and status \(answer.status)") }
     if made == 1 {
         check(lines)
+        guard !isForm || has(change, "nonce=\(nonce)") else { finding("a form without its nonce has made a change") }
     } else {
         FuzzAnswer.checkError(lines)
         guard world.isAs(before) else { finding("it was refused and has left something: \(answer.text)") }
     }
     return made == 1
+}
+
+private func has(_ text: Slice<UnsafeBufferPointer<UInt8>>, _ part: String) -> Bool {
+    text.dropFirst().split(separator: 0x26).contains { $0.elementsEqual(part.utf8) }
 }
 
 private func check(_ lines: [String]) {
