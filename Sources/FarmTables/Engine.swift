@@ -186,7 +186,7 @@ public struct Engine {
 
     /// The view of a farm to choose from when the one that there is, is out of date: first what the clock has brought.
     @inline(never)
-    func renewedView(_ farm: Int, now: UInt64) -> UnsafeMutablePointer<View> {
+    func renewedView(_ farm: Int, now: UInt64) -> UnsafeMutablePointer<View>? {
         if let view = farms[farm].goodView(now: now) { return view }
         var deadline = endStates(farm: farm, now: now)
         if config.farms[farm].eject != 0 {

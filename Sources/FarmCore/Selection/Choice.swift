@@ -74,12 +74,15 @@ extension Farm {
         choose(wish, from: view(now: now), now: now, random: random)
     }
 
-    /// The same, from a view that the caller has asked for.
+    /// The same, from a view that the caller has asked for; nil: none will do, and the rows themselves are asked.
     @inline(__always)
     public func choose(
-        _ wish: Wish, from view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource
+        _ wish: Wish, from view: UnsafeMutablePointer<View>?, now: UInt64, random: RandomSource
     ) -> Choice? {
-        let choice = chosen(wish, view, now: now, random: random)
+        let choice =
+            if let view { chosen(wish, view, now: now, random: random) } else {
+                chosenFromRows(wish, now: now, random: random)
+            }
         if algorithm.countsFarmInFlight && choice != nil { _ = farm_add32(&row.pointee.inflight, 1) }
         return choice
     }
@@ -104,6 +107,16 @@ extension Farm {
                 return Choice(index: Int(index), isTrial: false)
             }
         }
+        return lastLook(wish, now: now, random: random)
+    }
+
+    @inline(never)
+    private func chosenFromRows(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
+        if wish.named != View.noMember {
+            if let choice = serveNamed(nil, wish, now: now) { return choice }
+            if wish.isStrict { return nil }
+        }
+        guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
         return lastLook(wish, now: now, random: random)
     }
 
@@ -157,7 +170,7 @@ extension Farm {
 
     /// Serves a request by the member that it asks for, or by one that stands in for it; nil when neither will do.
     @inline(never)
-    private func serveNamed(_ view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64) -> Choice? {
+    private func serveNamed(_ view: UnsafeMutablePointer<View>?, _ wish: Wish, now: UInt64) -> Choice? {
         let admin = self.admin
         guard admin != .off else { return nil }
         var index = wish.named
@@ -173,7 +186,7 @@ extension Farm {
                 let mayTry = step == 0 ? state.mayBeTriedByTied : state.mayBeTried && admin == .on
                 if wish.trials == .whenDue && mayTry && InFlight.take(member) {
                     if health.claimTrial(member.row, now: now, isTied: step == 0) {
-                        farm_set64(&view.pointee.deadline, 0)
+                        if let view { farm_set64(&view.pointee.deadline, 0) }
                         return Choice(index: Int(index), isTrial: true, isTied: true)
                     }
                     InFlight.giveBack(member)

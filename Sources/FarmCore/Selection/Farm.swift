@@ -104,14 +104,20 @@ public struct Farm {
 
     /// The view to choose from, made first when there is none that will do.
     func view(now: UInt64) -> UnsafeMutablePointer<View> {
-        freshView(now: now) ?? goodView(now: now) ?? renewedView(now: now)
+        freshView(now: now) ?? goodView(now: now) ?? renewedView(now: now) ?? oldView
     }
 
-    /// The view to choose from, rebuilt when it is out of date. While another thread is at it, the old one: the row has
-    /// the last word on every member it names. `deadline`: when it is out of date whatever else happens.
+    private var oldView: UnsafeMutablePointer<View> { views + Int(farm_read32(current) & 1) }
+
+    /// Whether a view that is out of date may be used while the next one is made.
+    private var oldWillDo: Bool { freshness.expect == 0 || freshness.ignores }
+
+    /// The view to choose from, rebuilt when it is out of date. While another thread is at it, the old one, or nil where that
+    /// will not do: the row has the last word on every member that a view names, but it is the view that knows who has not
+    /// reported in time. `deadline`: when it is out of date whatever else happens.
     @inline(never)
-    public func renewedView(now: UInt64, deadline: UInt64 = .max) -> UnsafeMutablePointer<View> {
-        guard farm_swap32(rebuilding, 0, 1) != 0 else { return views + Int(farm_read32(current) & 1) }
+    public func renewedView(now: UInt64, deadline: UInt64 = .max) -> UnsafeMutablePointer<View>? {
+        guard farm_swap32(rebuilding, 0, 1) != 0 else { return oldWillDo ? oldView : nil }
         let next = (farm_read32(current) & 1) ^ 1
         let generation = farm_read64(&row.pointee.generation)
         let view = views + Int(next)
@@ -125,7 +131,7 @@ public struct Farm {
     /// another one yet; and while another thread is at the next one.
     public func goodView(now: UInt64) -> UnsafeMutablePointer<View>? {
         let view = views + Int(farm_read32(current) & 1)
-        if farm_get32(rebuilding) != 0 { return view }
+        if oldWillDo && farm_get32(rebuilding) != 0 { return view }
         let changes = farm_read64(&view.pointee.generation) ^ farm_read64(&row.pointee.generation)
         return changes >> 32 == 0 && now < farm_get64(&view.pointee.deadline)
             && now < farm_get64(&view.pointee.nextForLoads) ? view : nil

@@ -179,4 +179,17 @@ import Testing
         for _ in 0..<20 { #expect(test.choose(now: 1_150)?.isTrial == false) }
         #expect(test.choose(tried: [0, 2], now: 1_250) == nil)
     }
+
+    /// While another thread makes the next view, the old one does not know who has become too old meanwhile.
+    @Test(arguments: Algorithm.allCases) func whileAViewIsBeingMade(_ algorithm: Algorithm) {
+        let test = TestFarm(algorithm, weights: [1, 1], freshness: Freshness(expect: 1_000, ignores: false))
+        #expect(test.choose(now: 1) != nil)
+        test.rows[0].pointee.updated_us = 1_900
+        test.farm.changed()
+        farm_set32(test.farm.rebuilding, 1)
+        for _ in 0..<100 { #expect(test.choose(now: 2_500)?.index == 0) }
+        #expect(test.choose(now: 2_900) == nil)
+        farm_set32(test.farm.rebuilding, 0)
+        #expect(test.choose(now: 2_500)?.index == 0)
+    }
 }
