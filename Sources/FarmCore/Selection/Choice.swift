@@ -71,7 +71,8 @@ extension Farm {
 
     /// Chooses a member for a new attempt, or nil when none will do. Takes no lock and allocates nothing.
     public func choose(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
-        choose(wish, from: view(now: now), now: now, random: random)
+        choose(
+            wish, from: freshView(now: now) ?? goodView(now: now) ?? renewedView(now: now), now: now, random: random)
     }
 
     /// The same, from a view that the caller has asked for; nil: none will do, and the rows themselves are asked.
