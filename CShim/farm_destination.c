@@ -81,6 +81,8 @@ static void ask_of_farm(farm_ctx *ctx, const char *cookies)
 /* Another farm, or a server, takes the request over. OK, or the status for the client. */
 static int forward(farm_ctx *ctx, const farm_fallback *fallback)
 {
+    const char *cookies;
+
     if (ctx->forwards == MOST_FORWARDS) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00017: farm %s: %s was forwarded %d times, and would be again; "
                       "look for a circle of FarmForward", ctx->farm->key, ctx->r->uri, MOST_FORWARDS);
@@ -107,7 +109,12 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->farm = farm_current->farm_at[fallback->farm];
     ctx->request.farm = fallback->farm;
     ctx->farm_url = apr_pstrcat(ctx->r->pool, fallback->base, ctx->path, NULL);
-    ask_of_farm(ctx, farm_request_cookies(ctx->r));
+    cookies = farm_request_cookies(ctx->r);
+    ask_of_farm(ctx, cookies);
+    /* Its own cookie may have another name than that of the farm before. */
+    if (!ctx->cookies && cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
+        ctx->cookies = cookies;
+    }
     if (ctx->cookies) {
         farm_request_hide(ctx);
     }

@@ -84,6 +84,7 @@ void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
 /* The cookies of a request, joined; NULL: none. */
 const char *farm_request_cookies(request_rec *r);
+/* Whether any of them may be one that the farm knows: a quick look, which most requests end with. */
 int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies);
 /* Follows the instruction that holds for the request; its farm may be another one then. */
 void farm_request_instruct(farm_ctx *ctx, const char *cookies);

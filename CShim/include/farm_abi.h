@@ -240,7 +240,7 @@ void farm_on_balance(farm_engine *engine, char *query, uint32_t length, void *ke
 
 /* ---- management: any thread of a child ---- */
 
-/* What may be wrong with the words of a change that came as form-encoded text (farm_on_manage). */
+/* Flags of farm_on_manage. */
 #define FARM_MANAGE_BY_FORM 1u          /* a browser sent it: it must hold the nonce */
 
 /* Makes the change that a form-encoded text, which is written over, asks for: all of it, or nothing and a line that says

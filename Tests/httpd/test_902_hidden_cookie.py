@@ -120,13 +120,14 @@ def test_902_06_forwards(httpd, passes):
     httpd.members.clear()
     instructed(httpd, options=["admin=off"] * 3, lines=[f"FarmForward any {server.url}", f"FarmSet passcookie={passes}"])
     httpd.members += [server, spare]
-    httpd.conf.farm("other", spare, f"FarmSet passcookie={passes}")
+    httpd.conf.farm("other", spare, f"FarmSet passcookie={passes}", "FarmSticky cookie OTHERS")
     httpd.conf.farm("gone", ("FarmMember http://127.0.0.1:1 name=n admin=off"),
                     "FarmForward any http://other").proxy("/gone/", "http://gone/")
     httpd.start()
     for target, cookie, name in (("/app/x", f"x=1; {instruction(member='a', mode='strict')}; y=2", "server"),
                                  ("/app/x", "x=1; farm=x; y=2", "server"),
                                  ("/gone/x", "x=1; farm=x; y=2", "spare"),
+                                 ("/gone/x", "x=1; OTHERS=x; y=2", "spare"),
                                  ("/gone/x", f"x=1; {instruction(farm='gone')}; y=2", "spare")):
         answer = ask(httpd, cookie, target)
         assert (answer.member, answer.json["headers"]["cookie"]) == (name, cookie if passes == "on" else "x=1; y=2")
