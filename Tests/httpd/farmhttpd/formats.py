@@ -24,7 +24,7 @@ FAMILIES = {
 MORE_FAMILIES = {
     "farm_requests": ("counter", ""), "farm_condition": ("stateset", ""), "farm_redirected": ("counter", ""),
     "farm_forwarded": ("counter", ""), "farm_member_update_age_seconds": ("gauge", "seconds"),
-    "farm_member_weight": ("gauge", ""), "farm_member_tied_clients": ("gauge", ""), "farm_module": ("info", ""),
+    "farm_member_weight": ("gauge", ""), "farm_member_share": ("gauge", ""), "farm_member_tied_clients": ("gauge", ""), "farm_module": ("info", ""),
 }
 
 # Bounds of the histogram's buckets in seconds, one an octave.
@@ -190,7 +190,7 @@ def expected_samples(answer):
             labels = {**of_farm, "member": row["name"]}
             for key, name in (("requests", "requests_total"), ("errors", "errors_total"), ("inflight", "inflight"),
                               ("load", "load"), ("bytes_in", "received_bytes_total"), ("bytes_out", "sent_bytes_total"),
-                              ("weight", "weight")):
+                              ("weight", "weight"), ("share", "share")):
                 put(f"farm_member_{name}", row[key], **labels)
             put("farm_member_available", int(row["available"]), **labels)
             put("farm_member_tied_clients", row["sticky"]["clients"], **labels)
