@@ -21,7 +21,8 @@ LABELS = {"farm_instructions": ["result"], "farm_module": ["version", "mpm"],
 
 def busy_farm(httpd):
     """Two farms about which there is much to tell: loads, metrics, states, errors, failovers, cookies."""
-    a, b, c = instructed(httpd, "a", "b", "c", options=["weight=3", "maxinflight=5", "tier=1"], lines=["FarmSet fall=1000000"])
+    a, b, c = instructed(httpd, options=["weight=3", "maxinflight=5", "tier=1"], lines=["FarmSet fall=1000000"],
+                         one_process=False)
     httpd.conf.farm("other_farm-2", (a, "")).farm("nobody")
     httpd.conf.proxy("/app/", "http://app/").proxy("/other/", "http://other_farm-2/").handler("farm-update")
     httpd.log.expect_broken()
