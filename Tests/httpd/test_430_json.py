@@ -79,7 +79,7 @@ def check_member(row):
     assert all(is_text_or_null(row[key]) for key in ("admin_by", "admin_reason", "admin_until", "health_by"))
     assert is_number(row["share"]) and 0 <= row["share"] <= 1
     assert all(is_number(value) for value in row["metrics"].values())
-    assert row["drain"] is None if row["admin"] == "on" else set(row["drain"]) == {"inflight_at_start", "clients_at_start"}
+    assert row["drain"] is None or row["admin"] != "on" and set(row["drain"]) == {"inflight_at_start", "clients_at_start"}
     latency = row["latency_ms"]
     assert set(latency) == LATENCY_KEYS and is_count(latency["count"]) and is_number(latency["sum"])
     for key in ("ewma", "p50", "p99"):
