@@ -61,10 +61,10 @@ $(ARCHIVE): $(SWIFT_SOURCES)
 	FARM_EMBEDDED=1 swift build -c release --product FarmModule --scratch-path .build-embedded
 	@touch $@
 
-$(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h)
+$(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h CShim/page/*)
 	@mkdir -p $(BUILD)
 	gcc -c -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
-	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include \
+	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include -Wa,-ICShim/page \
 	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes) -o $@ $<
 
 $(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols

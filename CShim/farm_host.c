@@ -161,6 +161,12 @@ int farm_out_end(farm_out *out)
     return OK;
 }
 
+int farm_out_pass(farm_out *out)
+{
+    ap_pass_brigade(out->r->output_filters, out->bb);
+    return OK;
+}
+
 void farm_host_status(void *out, uint32_t status)
 {
     ((farm_out *)out)->r->status = (int)status;

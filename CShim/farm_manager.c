@@ -1,40 +1,11 @@
 /* farm_manager.c - the handler by which people and programs change what the administrator wants: farm-manager. */
 #include "farm_form.h"
+#include "farm_page.h"
 
 #include "apr_uri.h"
 
 /* The longest body of a change, in bytes. */
 #define CHANGE_LONGEST (64 * 1024)
-
-/* A page to change things by hand. The nonce shows that a form came from it: other sites can make a browser send a form,
- * but not read this. */
-static const char page[] =
-    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>farm-manager</title>"
-    "<meta name=\"viewport\" content=\"width=device-width\"></head>\n"
-    "<body><h1>farm-manager</h1>\n<form method=\"post\">\n"
-    "<input type=\"hidden\" name=\"nonce\" value=\"%s\">\n"
-    "<p><label>Farm <input name=\"farm\" required></label>\n"
-    "<label>Member (empty: the farm itself) <input name=\"member\"></label></p>\n"
-    "<p><label>Administratively <select name=\"admin\"><option value=\"\">as it is</option><option>on</option>"
-    "<option>drain</option><option>off</option></select></label>\n"
-    "<label>until <input name=\"until\" placeholder=\"30min or 2026-12-31T18:00:00Z\"></label>\n"
-    "<label>because <input name=\"reason\" maxlength=\"191\"></label></p>\n"
-    "<p><label>Health <select name=\"health\"><option value=\"\">as it is</option><option>up</option>"
-    "<option>down</option></select></label>\n"
-    "<label>Weight <input name=\"weight\" type=\"number\" min=\"1\" max=\"1000\"></label></p>\n"
-    "<p><button>Change</button></p>\n</form></body></html>\n";
-
-static int answer_page(request_rec *r)
-{
-    ap_set_content_type(r, "text/html; charset=utf-8");
-    apr_table_setn(r->headers_out, "Content-Security-Policy",
-                   "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
-    apr_table_setn(r->headers_out, "Referrer-Policy", "same-origin");
-    if (!r->header_only) {
-        ap_rprintf(r, page, farm_tables_nonce());
-    }
-    return OK;
-}
 
 /* Where a browser's form came from, when that is a page of this host; else this handler's own page. */
 static const char *page_of(request_rec *r)
@@ -100,5 +71,6 @@ int farm_manager_handler(request_rec *r)
         apr_table_setn(r->headers_out, "Allow", r->method_number == M_GET ? "POST" : "GET, HEAD, POST");
         return farm_text_refuse(r, HTTP_METHOD_NOT_ALLOWED, "a change is a POST; a GET changes nothing");
     }
-    return farm_current ? answer_page(r) : farm_text_refuse(r, HTTP_NOT_FOUND, FARM_NO_FARMS);
+    return farm_current ? farm_page_answer(r, (farm_page_manager){ r->uri, 1 })
+        : farm_text_refuse(r, HTTP_NOT_FOUND, FARM_NO_FARMS);
 }

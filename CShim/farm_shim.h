@@ -166,11 +166,12 @@ void farm_state_file_begin(void);
 void farm_state_file_read(server_rec *s, farm_conf *conf);
 void farm_state_file_write(server_rec *s, farm_conf *conf);
 
-/* farm_handlers.c, farm_update.c, farm_manager.c */
+/* farm_status.c, farm_update.c, farm_manager.c */
 int farm_status_handler(request_rec *r);
 int farm_manager_handler(request_rec *r);
 int farm_update_handler(request_rec *r);
 int farm_balance_handler(request_rec *r);
+void farm_status_hooks(void);
 
 /* farm_host.c: an answer that is being made; `out` of the C interface points to it */
 typedef struct farm_out {
@@ -180,6 +181,8 @@ typedef struct farm_out {
 farm_out farm_out_begin(request_rec *r);
 /* Sends it. Any more that is written to the request comes after. */
 int farm_out_end(farm_out *out);
+/* Passes on what has been written so far, of an answer that somebody else ends. */
+int farm_out_pass(farm_out *out);
 
 /* farm_host.c: before anything else is asked of it; the parent */
 void farm_host_prepare(void);

@@ -1,5 +1,5 @@
 /* mod_proxy_farm.c - the module record, the hooks and the phases; no logic. */
-#include "farm_shim.h"
+#include "farm_page.h"
 
 #include "ap_mmn.h"
 #include "http_connection.h"
@@ -28,6 +28,7 @@ static int farm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)ptemp;
     farm_current = NULL;
     farm_host_prepare();
+    farm_page_prepare();
     apr_pool_cleanup_register(pconf, NULL, forget_configuration, apr_pool_cleanup_null);
     if (ap_mutex_register(pconf, FARM_MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -91,6 +92,7 @@ static void farm_register_hooks(apr_pool_t *p)
     ap_hook_handler(farm_balance_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(farm_manager_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(farm_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    farm_status_hooks();
     farm_proxy_hooks();
 }
 

@@ -261,8 +261,23 @@ void farm_on_tick(farm_engine *engine);
 
 /* ---- reading ---- */
 
-/* The status as JSON, handed to farm_host_write with `out` in pieces. */
-void farm_on_status_json(farm_engine *engine, void *out);
+/* Forms of the status. */
+#define FARM_STATUS_JSON 0u
+#define FARM_STATUS_OPENMETRICS 1u
+#define FARM_STATUS_TEXT 2u
+#define FARM_STATUS_PAGE 3u             /* HTML, what stands between the head and the scripts of the page for people */
+#define FARM_STATUS_SECTION 4u          /* HTML, for the page of another module */
+
+/* What the page for people lets them change. */
+typedef struct farm_controls {
+    const char *manager;        /* path of farm-manager, for links; NULL: none is known */
+    const char *nonce;          /* what its forms must hold; NULL: no forms */
+    uint32_t manager_length;
+    uint32_t nonce_length;
+} farm_controls;
+
+/* The status, handed to farm_host_write with `out` in pieces. `controls`: for the page; may be NULL. */
+void farm_on_status(farm_engine *engine, uint32_t format, const farm_controls *controls, void *out);
 
 /* ---- services ---- */
 

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define FARM_TABLE_MAGIC 0x314d524146595850ULL
-#define FARM_TABLE_MAJOR 4
+#define FARM_TABLE_MAJOR 5
 #define FARM_TABLE_MINOR 0
 
 #define FARM_LINE 64
@@ -76,7 +76,9 @@ typedef struct farm_admin_note {
     uint64_t since_us;          /* wall clock of the change */
     uint64_t until_us;          /* wall clock at which it ends and `on` returns; 0: by another change only */
     uint32_t writing;           /* 1 while it is being changed: what a dead writer left is not to be believed */
-    uint32_t reserved[11];
+    uint32_t inflight;          /* requests in flight at the change, and 1; 0: not known */
+    uint32_t clients;           /* clients that were tied to it, and 1; 0: not known */
+    uint32_t reserved[9];
     char     by[FARM_LINE];     /* NUL-terminated UTF-8; empty: the configuration */
     char     reason[3 * FARM_LINE];     /* the same; empty: none was given */
 } farm_admin_note;
@@ -133,7 +135,7 @@ typedef struct farm_member_row {
     uint64_t bytes_out;         /* to the member */
     uint64_t latency;           /* high half: float bits of the moving average in us; low half: its time in ms, monotonic */
     uint64_t failure_ratio;     /* high half: float bits, 0 to 1; low half: its time in ms, monotonic */
-    uint64_t traffic_base;      /* bytes credited when it joined late, so that `traffic` does not flood it */
+    uint64_t latency_sum;       /* us, of all answers that the buckets count */
     /* line 2 and following: latencies */
     uint64_t latency_buckets[FARM_LATENCY_BUCKETS];
     /* then: identity, written by the parent */
@@ -154,7 +156,8 @@ typedef struct farm_member_row {
     uint64_t load;              /* see FARM_UNKNOWN_BITS */
     uint64_t updates;           /* updates and reports that were stored */
     uint64_t bad_reports;       /* reports in the header of an answer that could not be read */
-    uint8_t  reports_reserved[24];
+    uint64_t traffic_base;      /* bytes credited when it joined late, so that `traffic` does not flood it */
+    uint8_t  reports_reserved[16];
     /* lines 16 to 20 */
     farm_admin_note note;
 } farm_member_row;
@@ -180,6 +183,21 @@ typedef struct farm_tied_row {
     uint8_t  registers[FARM_TIED_SPANS * FARM_TIED_REGISTERS];
 } farm_tied_row;
 
+/* How a farm or member stood some seconds apart: for the rates and charts of the status. Counters are their low halves.
+ * Written by the parent, a sample before the count that holds it; any process reads. */
+#define FARM_HISTORY_SAMPLES 62u
+typedef struct farm_history_sample {
+    uint32_t at_ms;             /* monotonic */
+    uint32_t requests;
+    uint32_t failures;          /* a member's errors, a farm's failovers */
+    uint32_t inflight;
+} farm_history_sample;
+typedef struct farm_history_row {
+    uint32_t count;             /* samples taken; the last one stands at (count - 1) % FARM_HISTORY_SAMPLES */
+    uint32_t reserved[7];
+    farm_history_sample samples[FARM_HISTORY_SAMPLES];
+} farm_history_row;
+
 /* One live child of httpd, of any generation. */
 typedef struct farm_slot_row {
     uint32_t pid;               /* 0: free */
@@ -201,6 +219,7 @@ _Static_assert(offsetof(farm_member_row, note) == 16 * FARM_LINE, "the note begi
 _Static_assert(sizeof(farm_member_row) == 21 * FARM_LINE, "member row is twenty-one lines");
 _Static_assert(sizeof(farm_metric_row) == FARM_LINE, "metric row is one line");
 _Static_assert(sizeof(farm_tied_row) == 2 * FARM_LINE + FARM_TIED_SPANS * FARM_TIED_REGISTERS, "registers begin a line");
+_Static_assert(sizeof(farm_history_row) == 16 * FARM_LINE, "history row is sixteen lines");
 _Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
 
 /* Arrays, which Swift would see as tuples. */
@@ -210,6 +229,7 @@ static inline char *farm_member_row_name(farm_member_row *row) { return row->nam
 static inline uint64_t *farm_member_row_buckets(farm_member_row *row) { return row->latency_buckets; }
 static inline uint64_t *farm_tied_row_ends(farm_tied_row *row) { return row->ends; }
 static inline uint8_t *farm_tied_row_registers(farm_tied_row *row) { return row->registers; }
+static inline farm_history_sample *farm_history_row_samples(farm_history_row *row) { return row->samples; }
 static inline char *farm_note_by(farm_admin_note *note) { return note->by; }
 static inline char *farm_note_reason(farm_admin_note *note) { return note->reason; }
 static inline farm_admin_note *farm_row_note(farm_farm_row *row) { return &row->note; }

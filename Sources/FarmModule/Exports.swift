@@ -288,9 +288,17 @@ private func grow(
 
 // MARK: Reading
 
-@c public func farm_on_status_json(_ engine: OpaquePointer?, _ out: UnsafeMutableRawPointer?) {
-    guard let engine = theEngine(engine) else { return }
-    engine.pointee.writeStatus(to: out)
+@c public func farm_on_status(
+    _ engine: OpaquePointer?, _ format: UInt32, _ controls: UnsafePointer<farm_controls>?,
+    _ out: UnsafeMutableRawPointer?
+) {
+    guard let engine = theEngine(engine), let format = StatusFormat(rawValue: format) else { return }
+    let wanted = controls?.pointee ?? farm_controls()
+    engine.pointee.writeStatus(
+        format,
+        controls: StatusControls(
+            manager: bytes(wanted.manager, wanted.manager_length), nonce: bytes(wanted.nonce, wanted.nonce_length)),
+        to: out)
 }
 
 // MARK: Conversions

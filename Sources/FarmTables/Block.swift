@@ -27,8 +27,9 @@ public struct BlockLayout: Equatable {
     var nameIndexOffset: Int { namesOffset + Int(metrics) * MemoryLayout<farm_metric_row>.stride }
     var slotsOffset: Int { nameIndexOffset + nameIndexSize * MemoryLayout<UInt32>.stride }
     var ledgerOffset: Int { slotsOffset + Int(slots) * MemoryLayout<farm_slot_row>.stride }
+    var historyOffset: Int { (ledgerOffset + Int(slots) * ledgerStride * MemoryLayout<UInt32>.stride + 63) & ~63 }
     /// Last: most of it is memory that is never touched.
-    var tiedOffset: Int { (ledgerOffset + Int(slots) * ledgerStride * MemoryLayout<UInt32>.stride + 63) & ~63 }
+    var tiedOffset: Int { historyOffset + (Int(farms) + Int(members)) * MemoryLayout<farm_history_row>.stride }
 
     /// Cells from one process's part of the ledger to the next one's: whole cache lines, so that two processes never
     /// write the same one.
@@ -114,6 +115,16 @@ public struct Block {
 
     func slot(_ index: Int) -> UnsafeMutablePointer<farm_slot_row> {
         (base + layout.slotsOffset).assumingMemoryBound(to: farm_slot_row.self) + index
+    }
+
+    /// How a farm stood in the last minutes.
+    func history(farm: Int) -> History { History(histories + farm) }
+
+    /// How a member stood in the last minutes.
+    func history(member: Int) -> History { History(histories + Int(layout.farms) + member) }
+
+    private var histories: UnsafeMutablePointer<farm_history_row> {
+        (base + layout.historyOffset).assumingMemoryBound(to: farm_history_row.self)
     }
 
     /// Who is tied to a member.

@@ -63,6 +63,7 @@ extension Tables {
                 row.initialize(to: farm_farm_row())
                 copyName(farm.name, Int(farm.name_length), to: farm_row_name(row))
                 row.pointee.note.since_us = wallClock
+                history(farm: place).forget()
             }
             row.pointee.use = FARM_ROW_USED
             row.pointee.retired_in = 0
@@ -91,6 +92,7 @@ extension Tables {
             // Who joins while others serve comes to its share slowly, as one that comes back does.
             row.pointee.available_since = first.header.pointee.config_generation > 1 ? farm_host_clock() : 0
             clients(place).forget()
+            history(member: place).forget()
             row.pointee.known_since_us = farm_host_clock()
             let values = self.values(place)
             for metric in 0..<Int(first.layout.metrics) { farm_set64(values + metric, 0) }

@@ -57,6 +57,7 @@ extension Engine {
     ) -> ChangeRefusal? {
         let farm = farms[at]
         guard let admin = change.admin else { return nil }
+        let word = word.with(admin == .on ? nil : work(farm: at))
         let written: Void? = write(farm: at) { row in
             farm_row_note(row).set(word) { farm_publish32(&row.pointee.admin, admin.rawValue) }
         }
@@ -80,6 +81,7 @@ extension Engine {
     ) -> ChangeRefusal? {
         let farm = farms[at]
         let now = farm_host_clock()
+        let word = word.with(change.admin == .on ? nil : work(farm: at, local: local))
         let changed = write(farm: UInt32(at), local: local) { row in
             let wasAvailable = farm.freshness.isAvailable(row, now: now)
             if let weight = change.weight { farm_set32(&row.pointee.weight, weight) }
@@ -104,5 +106,28 @@ extension Engine {
         writer.number(UInt64(farm_get32(&row.pointee.weight)))
         writer.byte(0x0A)
         return nil
+    }
+
+    /// What a member has to end when it is taken out now.
+    private func work(farm at: Int, local: Int) -> AdminWord.Work {
+        let clients = clients(farm: at, local: local).count(now: farm_host_wall_clock() / 1_000_000)
+        return AdminWord.Work(
+            inflight: InFlight.count(farms[at].members[local].row), clients: UInt32(max(0, min(clients, 1e9)).rounded()))
+    }
+
+    /// The same of a whole farm.
+    private func work(farm at: Int) -> AdminWord.Work {
+        (0..<farms[at].members.count).reduce(AdminWord.Work(inflight: 0, clients: 0)) { sum, local in
+            let here = work(farm: at, local: local)
+            return AdminWord.Work(inflight: sum.inflight &+ here.inflight, clients: sum.clients &+ here.clients)
+        }
+    }
+}
+
+extension AdminWord {
+    fileprivate func with(_ work: Work?) -> AdminWord {
+        var word = self
+        word.work = work
+        return word
     }
 }

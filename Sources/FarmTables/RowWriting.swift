@@ -68,14 +68,18 @@ enum RowWriting {
             let copy = room.baseAddress!
             copy.initialize(to: farm_admin_note())
             read(sequence) { note.copy(to: copy) }
-            // Its writer is at it for long, or has died: half a note is nobody's.
-            if copy.pointee.writing != 0 {
-                farm_note_by(copy).pointee = 0
-                farm_note_reason(copy).pointee = 0
-                copy.pointee.until_us = 0
-            }
+            forgetHalf(copy)
             body(copy)
         }
+    }
+
+    /// Of a copy of a note whose writer is at it for long, or has died: half a note is nobody's.
+    static func forgetHalf(_ copy: AdminNote) {
+        guard copy.pointee.writing != 0 else { return }
+        farm_note_by(copy).pointee = 0
+        farm_note_reason(copy).pointee = 0
+        copy.pointee.until_us = 0
+        copy.pointee.inflight = 0
     }
 
     /// Makes every field under the lock a value that some writer could have left: what was half done is undone in the

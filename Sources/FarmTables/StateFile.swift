@@ -170,6 +170,9 @@ extension Engine {
     /// Ends states whose time has come, though nobody asks.
     public func tick() {
         let now = farm_host_clock()
-        for at in 0..<farms.count { _ = endStates(farm: at, now: now) }
+        for at in 0..<farms.count {
+            _ = endStates(farm: at, now: now)
+            noteHistory(farm: at, now: now)
+        }
     }
 }

@@ -83,6 +83,9 @@ public struct Tables {
 
     public func values(_ place: Place) -> UnsafeMutablePointer<UInt64> { blocks[place.block].values(place.index) }
 
+    func history(farm place: Place) -> History { blocks[place.block].history(farm: place.index) }
+    func history(member place: Place) -> History { blocks[place.block].history(member: place.index) }
+
     func clients(_ place: Place) -> TiedClients { TiedClients(blocks[place.block].tied(place.index)) }
 
     /// The lock over the names of metrics, and with FarmLocks row over what the administrator wants of whole farms. With

@@ -54,7 +54,7 @@ final class Abi {
 
     func status() -> [UInt8] {
         let output = Output()
-        farm_on_status_json(engine, output.handle)
+        farm_on_status(engine, FARM_STATUS_JSON, nil, output.handle)
         return output.bytes
     }
 }

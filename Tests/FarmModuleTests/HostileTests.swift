@@ -31,7 +31,7 @@ import Testing
         #expect(farm_on_answer(nil, &request, 200, 1, 1) == 1, "what is not ours is passed on")
         #expect(farm_on_end(nil, &request, FARM_SAW_SENT, 1, 1, 1) == 0)
         farm_on_drop(nil, &request)
-        farm_on_status_json(nil, nil)
+        farm_on_status(nil, FARM_STATUS_JSON, nil, nil)
         #expect(farm_on_algorithm_wants_key(.max) == 0)
         var column: UInt32 = 0
         #expect(farm_on_formula(nil, 5, &column) != nil && column == 1)
@@ -64,7 +64,7 @@ import Testing
         #expect(farm_on_answer(abi.engine, nil, 200, 1, 1) == 1)
         #expect(farm_on_end(abi.engine, nil, 0, 0, 0, 0) == 0)
         farm_on_drop(abi.engine, nil)
-        farm_on_status_json(abi.engine, nil)
+        farm_on_status(abi.engine, FARM_STATUS_JSON, nil, nil)
         let output = Output()
         farm_on_update(abi.engine, nil, .max, nil, output.handle)
         #expect(output.status == 400)

@@ -101,7 +101,7 @@ import Testing
 
         func counts() -> [String: UInt64] {
             let output = Output()
-            farm_on_status_json(abi.engine, output.handle)
+            farm_on_status(abi.engine, FARM_STATUS_JSON, nil, output.handle)
             let status = try! JSONSerialization.jsonObject(with: Data(output.bytes)) as! [String: Any]
             return (status["cookies"] as! [String: NSNumber]).mapValues { $0.uint64Value }
         }

@@ -42,7 +42,7 @@ def test_020_01_install(tmp_path, httpd):
                     f"LoadModule proxy_farm_module {apxs('LIBEXECDIR')}/mod_proxy_farm.so"]
     httpd.conf.add((available / "proxy_farm.conf").read_text())
     httpd.start()
-    status = httpd.get("/farm-status")
+    status = httpd.get("/farm-status?format=json")
     assert (status.status, status.json["farms"]) == (200, [])
 
 

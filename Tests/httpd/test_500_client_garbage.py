@@ -72,6 +72,7 @@ REQUESTS = {
     "CONNECT": b"CONNECT /app/x HTTP/1.1\r\nHost: x\r\n\r\n",
     "OPTIONS of all": b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
     "status with a long query": b"GET /farm-status?" + b"format=json&" * 600 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "status in JSON with a long query": b"GET /farm-status?format=json&" + b"x=y&" * 1500 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "status with an odd query": b"GET /farm-status?&&=&format&format=%zz&%00=%ff HTTP/1.1\r\nHost: x\r\n\r\n",
     "pipelined": b"GET /app/1 HTTP/1.1\r\nHost: x\r\n\r\n" * 20 + b"garbage",
 }

@@ -344,6 +344,6 @@ def test_901_14_key_is_not_told(httpd):
     httpd.conf.log_level = "trace8"
     httpd.start()
     ask(httpd, f"farm={GOOD}"), ask(httpd, "farm=" + value(key=KEY2))
-    page = httpd.get("/farm-status").body.decode()
+    page = httpd.get("/farm-status?format=json").body.decode()
     assert all(KEY not in text
                for text in (httpd.log.text(), httpd.stderr, page))

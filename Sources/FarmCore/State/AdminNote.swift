@@ -11,14 +11,31 @@ public struct AdminWord {
     public var since: UInt64
     /// The same; 0: it ends by another change only.
     public var until: UInt64
+    /// How busy it was at the change, so that people see how far a drain has come; nil: not known.
+    public var work: Work?
+
+    /// What there was to be ended.
+    public struct Work: Equatable {
+        /// Requests in flight.
+        public var inflight: UInt32
+        /// Clients that were tied to it.
+        public var clients: UInt32
+
+        public init(inflight: UInt32, clients: UInt32) {
+            self.inflight = inflight
+            self.clients = clients
+        }
+    }
 
     public init(
-        by: UnsafeBufferPointer<UInt8>, reason: UnsafeBufferPointer<UInt8>, since: UInt64, until: UInt64
+        by: UnsafeBufferPointer<UInt8>, reason: UnsafeBufferPointer<UInt8>, since: UInt64, until: UInt64,
+        work: Work? = nil
     ) {
         self.by = by
         self.reason = reason
         self.since = since
         self.until = until
+        self.work = work
     }
 
     /// The configuration's, or nobody's: without a text or an end.
@@ -43,6 +60,8 @@ extension UnsafeMutablePointer where Pointee == farm_admin_note {
         Self.copy(word.reason, to: farm_note_reason(self), longest: AdminWord.longestReason)
         farm_set64(&pointee.since_us, word.since)
         farm_set64(&pointee.until_us, word.until)
+        farm_set32(&pointee.inflight, word.work.map { min($0.inflight, .max - 1) + 1 } ?? 0)
+        farm_set32(&pointee.clients, word.work.map { min($0.clients, .max - 1) + 1 } ?? 0)
         publish()
         farm_fence()
         farm_set32(&pointee.writing, 0)
@@ -52,6 +71,12 @@ extension UnsafeMutablePointer where Pointee == farm_admin_note {
     public func repair() {
         guard farm_get32(&pointee.writing) != 0 else { return }
         set(.plain(since: farm_get64(&pointee.since_us))) {}
+    }
+
+    /// How busy the farm or member was when this state was set; nil: not known. Of a copy, or under the lock.
+    public var work: AdminWord.Work? {
+        guard pointee.inflight != 0, pointee.clients != 0 else { return nil }
+        return AdminWord.Work(inflight: pointee.inflight - 1, clients: pointee.clients - 1)
     }
 
     /// Copies the note word by word: while the row is being written, of several notes.

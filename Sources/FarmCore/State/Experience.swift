@@ -23,6 +23,7 @@ public enum Experience {
             farm_set64(&row.pointee.latency, next.word)
         }
         _ = farm_add64(farm_member_row_buckets(row) + LatencyBuckets.index(of: latency), 1)
+        _ = farm_add64(&row.pointee.latency_sum, latency)
         noteOutcome(row, failed: isError, milliseconds: milliseconds)
     }
 

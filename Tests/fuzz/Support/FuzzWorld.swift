@@ -146,7 +146,7 @@ public final class FuzzWorld {
     /// The status, which is JSON whatever has happened.
     public func checkStatus() {
         let status = FuzzAnswer(status: 200)
-        farm_on_status_json(engine, status.handle)
+        farm_on_status(engine, FARM_STATUS_JSON, nil, status.handle)
         let data = Data(status.bytes)
         guard (try? JSONSerialization.jsonObject(with: data)) is [String: Any] else {
             finding("no JSON: \(status.text)")

@@ -1,0 +1,105 @@
+import CFarm
+import FarmCore
+
+/// What the status says, in whatever form it is written. The names are the contract's and never change; the manual lists
+/// them.
+extension StatusSnapshot {
+    func write<Writer: StatusWriter & ~Copyable>(_ out: inout Writer) {
+        out.section("module") { writeModule(&$0) }
+        out.list("farms", of: "farm") { out in
+            for farm in farms { out.item(farm.name) { writeFarm(&$0, farm) } }
+        }
+        out.section("cookies") { out in
+            for result in InstructionResult.allCases { out.field(result.name, count: instructions(result)) }
+        }
+    }
+
+    private func writeModule<Writer: StatusWriter & ~Copyable>(_ out: inout Writer) {
+        let header = engine.tables.first.header
+        out.field("version", bytes: ByteWriter.bytes(of: engine.config.version))
+        out.field("built", bytes: ByteWriter.bytes(of: engine.config.built))
+        out.field("mpm", bytes: ByteWriter.bytes(of: engine.config.mpm))
+        out.field("generation", count: UInt64(header.pointee.config_generation))
+        out.field("locks", word: engine.tables.granularity.name)
+        out.field("started", time: header.pointee.started_us)
+        out.field("now", time: wallClock)
+    }
+
+    private func writeFarm<Writer: StatusWriter & ~Copyable>(_ out: inout Writer, _ farm: FarmReading) {
+        out.field("algorithm", word: farm.algorithm)
+        out.field("admin", word: farm.admin.name)
+        writeNote(&out, farm.note, admin: farm.admin)
+        out.field("condition", word: farm.condition.name)
+        out.field("available", count: UInt64(farm.available))
+        out.field("requests", count: farm.row.pointee.requests)
+        out.field("failovers", count: farm.row.pointee.failovers)
+        out.field("redirected", count: farm.row.pointee.redirected)
+        out.field("forwarded", count: farm.row.pointee.forwarded)
+        out.field("requests_per_s", number: (farm.rates?.requests).rounded)
+        out.field("failovers_per_s", number: (farm.rates?.failures).rounded)
+        out.list("members", of: "member") { out in
+            for at in farm.members {
+                out.item(members[at].name) { writeMember(&$0, members[at]) }
+            }
+        }
+    }
+
+    private func writeMember<Writer: StatusWriter & ~Copyable>(_ out: inout Writer, _ member: MemberReading) {
+        let row = member.row
+        out.field("url", bytes: member.url)
+        out.field("admin", word: member.state.admin.name)
+        writeNote(&out, member.note, admin: member.state.admin)
+        out.field("health", word: member.state.isUp ? "up" : "down")
+        if let cause = member.downBy { out.field("health_by", word: cause) } else { out.unknown("health_by") }
+        out.field("fresh", word: member.isIn ? "in" : "out")
+        out.field("available", flag: member.isAvailable)
+        out.field("tier", count: UInt64(row.pointee.tier))
+        out.field("weight", count: UInt64(row.pointee.weight))
+        out.field("share", number: (member.share * 10_000).rounded() / 10_000)
+        out.field("load", number: member.load)
+        out.field("inflight", count: UInt64(member.inflight))
+        out.field("max_inflight", count: UInt64(row.pointee.max_inflight))
+        out.field("requests", count: row.pointee.requests)
+        out.field("errors", count: row.pointee.errors)
+        out.field("requests_per_s", number: (member.rates?.requests).rounded)
+        out.field("errors_per_s", number: (member.rates?.failures).rounded)
+        out.field("bytes_in", count: row.pointee.bytes_in)
+        out.field("bytes_out", count: row.pointee.bytes_out)
+        out.section("latency_ms") { out in
+            out.field("ewma", number: member.averageLatency.milliseconds)
+            out.field("p50", number: member.latency(0.5).milliseconds)
+            out.field("p99", number: member.latency(0.99).milliseconds)
+            out.field("count", count: member.latencyCount)
+            out.field("sum", number: Optional(Double(row.pointee.latency_sum)).milliseconds)
+        }
+        out.map("metrics", of: "metric") { out in forEachMetric(of: member) { out.entry($0, $1) } }
+        out.section("sticky") { out in
+            out.field("clients", count: member.clients)
+            out.field("until", time: member.clientsUntil &* 1_000_000)
+        }
+        out.field("update_age_s", number: member.age)
+        out.field("updates", count: row.pointee.updates)
+        out.field("bad_reports", count: row.pointee.bad_reports)
+    }
+
+    /// Who set admin, why, and what there was to end when it was not `on`.
+    private func writeNote<Writer: StatusWriter & ~Copyable>(_ out: inout Writer, _ note: AdminNote, admin: Admin) {
+        out.field("admin_by", text: ByteWriter.bytes(of: farm_note_by(note), limit: AdminWord.longestBy))
+        out.field("admin_reason", text: ByteWriter.bytes(of: farm_note_reason(note), limit: AdminWord.longestReason))
+        out.field("admin_since", time: note.pointee.since_us)
+        out.field("admin_until", time: note.pointee.until_us)
+        guard admin != .on, let work = note.work else { return out.unknown("drain") }
+        out.section("drain") { out in
+            out.field("inflight_at_start", count: UInt64(work.inflight))
+            out.field("clients_at_start", count: UInt64(work.clients))
+        }
+    }
+}
+
+extension Optional<Double> {
+    /// Microseconds in milliseconds, to the microsecond; NaN: not known.
+    fileprivate var milliseconds: Double { map { $0.rounded() / 1000 } ?? .nan }
+
+    /// A rate, as well as it is known; NaN: not at all.
+    fileprivate var rounded: Double { map { ($0 * 100).rounded() / 100 } ?? .nan }
+}
