@@ -177,9 +177,12 @@ class Typist:
             self._block(block)
         (self.httpd.root / "etc" / "conf-enabled" / "farms.conf").write_text(self.real(config))
         self._files(config)
+        shown = [line for _, said in self.example.commands for line in said]
         for status, pattern in SAID_OF.items():
-            if any(re.search(rf"\b{status}\b", line) for _, said in self.example.commands for line in said):
+            if any(re.search(rf"\b{status}\b", line) for line in shown):
                 self.httpd.log.expect(pattern)
+        if any("admin=off" in block.text for block in self.example.blocks if block.kind == "sh"):
+            self.httpd.log.expect(SAID_OF["503"])
         if not self.example.is_wrong:
             self._check(CONFIGTEST, [FINE], self._configtest)
         for block in self.example.after:
