@@ -233,13 +233,19 @@ class Typist:
                 self.up()
             if re.match(r"\w+=\$\(", command):
                 self.variables += command + "\n"
-            self._check(f"{block}: {command}", said, lambda: self._shell(re.sub(r"\bsudo ", "", command))[1],
+            self._check(f"{block}: {command}", said, lambda: self._typed(block, re.sub(r"\bsudo ", "", command)),
                         patient=typed.startswith("tail "))
 
     def _configtest(self):
         """What configtest says, without what it says at info, and without the time and process of a line."""
         said = re.sub(r"^\[[^]]*\] \[\w+:(info|debug)\] .*\n", "", self.httpd.configtest()[1], flags=re.M)
         return re.sub(r"^\[[^]]*\] \[proxy_farm:\w+\] (?:\[pid[^]]*\] )?", "", said, flags=re.M)
+
+    def _typed(self, block, command):
+        """What a command says; where anything may be said, it must at least end well."""
+        status, said = self._shell(command)
+        assert status == 0, f"{block}: {command} ended with {status}: {said}"
+        return said
 
     def _shell(self, command, **variables):
         command = self.variables + command
