@@ -93,10 +93,14 @@ static void add(farm_out *out, const char *from, const char *to)
     farm_host_write(out, from, (uint32_t)(to - from));
 }
 
+int farm_page_is_update(request_rec *r)
+{
+    return apr_table_get(r->headers_in, "X-Farm-Page") != NULL;
+}
+
 int farm_page_answer(request_rec *r, farm_page_manager manager)
 {
-    /* What a script that keeps the page up to date asks for. */
-    int is_update = apr_table_get(r->headers_in, "X-Farm-Page") != NULL;
+    int is_update = farm_page_is_update(r);
     farm_controls controls = { manager.path, NULL, manager.path ? (uint32_t)strlen(manager.path) : 0, 0 };
     farm_out out;
 

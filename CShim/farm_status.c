@@ -82,7 +82,7 @@ int farm_status_handler(request_rec *r)
         return OK;
     }
     if (format->number == FARM_STATUS_PAGE) {
-        return farm_page_answer(r, farm_page_find_manager(r));
+        return farm_page_answer(r, farm_page_is_update(r) ? (farm_page_manager){ NULL, 0 } : farm_page_find_manager(r));
     }
     ap_set_content_type(r, format->type);
     if (r->header_only) {

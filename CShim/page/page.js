@@ -1,1 +1,235 @@
 "use strict";
+// Keeps the page up to date: asks for it again each second and puts what has changed in its place, so that what is open,
+// focused or scrolled to stays so. All text is made by the server; the page is complete without this.
+(() => {
+  const EVERY = 1000;
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const make = (tag, properties, ...children) => {
+    const made = Object.assign(document.createElement(tag), properties);
+    made.append(...children);
+    return made;
+  };
+
+  // ---- what the reader has chosen, kept in the address so that it can be sent to somebody else
+
+  const chosen = new URLSearchParams(location.hash.startsWith("#?") ? location.hash.slice(2) : "");
+  const words = make("input", { type: "search", size: 24, value: chosen.get("q") || "" });
+  const states = make("select", {});
+  for (const [value, text] of [["", "all members"], ["trouble", "in trouble"], ["bad", "down"], ["warn", "not reporting"],
+    ["drain", "draining"], ["off", "off"], ["good", "available"]]) {
+    states.append(make("option", { value, textContent: text }));
+  }
+  states.value = chosen.get("s") || "";
+  const pause = make("button", { type: "button", textContent: "Pause" });
+  const said = make("span", { id: "said" });
+  said.setAttribute("role", "status");
+  let sorting = chosen.get("o") || "", paused = false;
+
+  const remember = () => {
+    const all = new URLSearchParams();
+    if (words.value) all.set("q", words.value);
+    if (states.value) all.set("s", states.value);
+    if (sorting) all.set("o", sorting);
+    history.replaceState(null, "", all.toString() ? "#?" + all : location.pathname + location.search);
+  };
+
+  const shows = (body) => {
+    const all = $(".name", body).textContent + " " + $(".metrics", body).textContent + " " + ($(".note", body)?.textContent || "");
+    const kind = body.className;
+    return words.value.toLowerCase().split(/\s+/).every((word) => all.toLowerCase().includes(word))
+      && (!states.value || (states.value === "trouble" ? kind !== "good" : kind === states.value));
+  };
+
+  const arrange = () => {
+    const [name, down] = [sorting.replace("-", ""), sorting.startsWith("-")];
+    for (const table of $$("table")) {
+      const bodies = [...table.tBodies];
+      for (const body of bodies) body.hidden = !shows(body);
+      const key = (body) => {
+        if (!name || name === "name") return body.id;
+        const text = $("." + name, body)?.dataset.v;
+        return text ? Number(text) : NaN;
+      };
+      const ordered = bodies.map((body) => [key(body), body]).sort(([a], [b]) => {
+        if (typeof a === "string") return a.localeCompare(b, "en", { numeric: true }) * (down ? -1 : 1);
+        // What is not known comes last either way.
+        if (isNaN(a) || isNaN(b)) return isNaN(a) - isNaN(b);
+        return (a - b) * (down ? -1 : 1);
+      }).map(([, body]) => body);
+      if (sorting && ordered.some((body, at) => body !== bodies[at])) table.append(...ordered);
+      for (const head of table.tHead.rows[0].cells) {
+        const mine = head.dataset.key && head.dataset.key === name;
+        if (mine) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        else head.removeAttribute("aria-sort");
+      }
+    }
+  };
+
+  const KEYS = { "Member": "name", "Admin": "admin", "Health": "health", "Fresh": "fresh", "Share": "share",
+    "Requests/s": "rate", "In flight": "inflight", "Load": "load", "p50": "p50", "p99": "p99", "Errors": "errors",
+    "Update": "age", "Weight": "weight" };
+
+  const makeSortable = () => {
+    for (const head of $$("thead th")) {
+      const key = KEYS[head.textContent];
+      if (!key) continue;
+      head.dataset.key = key;
+      const button = make("button", { type: "button", textContent: head.textContent });
+      // Names from a to z first, figures from the largest.
+      button.addEventListener("click", () => {
+        const first = key === "name" ? key : "-" + key;
+        sorting = sorting === first ? (key === "name" ? "-" + key : key) : first;
+        remember();
+        arrange();
+      });
+      head.replaceChildren(button);
+    }
+  };
+
+  // ---- what is new
+
+  let seen = new Map(), seenAt = 0;
+
+  // Requests a second since the last look: the server's own are over the last ten to twenty.
+  const measure = (root) => {
+    const now = Number($("main", root)?.dataset.now || 0), counts = new Map();
+    for (const figure of $$("[data-n]", root)) {
+      const id = figure.closest("[id]").id, count = Number(figure.dataset.n);
+      counts.set(id, count);
+      if (seen.has(id) && now > seenAt) {
+        const rate = Math.max(0, count - seen.get(id)) * 1000 / (now - seenAt);
+        figure.textContent = rate >= 99.95 ? Math.round(rate).toLocaleString("en-US") : String(+rate.toFixed(1));
+        const cell = figure.closest("td");
+        if (cell) cell.dataset.v = rate.toFixed(3);
+      }
+    }
+    [seen, seenAt] = [counts, now];
+  };
+
+  const put = (old, fresh) => {
+    if (old.className !== fresh.className) old.className = fresh.className;
+    for (const name of ["data-v", "data-now"]) {
+      if (fresh.hasAttribute(name)) old.setAttribute(name, fresh.getAttribute(name));
+    }
+    if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+  };
+
+  const putMember = (old, fresh) => {
+    if (old.className !== fresh.className) old.className = fresh.className;
+    const row = old.rows[0];
+    for (const cell of fresh.rows[0].cells) {
+      const mine = $("." + cell.className, row);
+      if (mine) put(mine, cell);
+    }
+    const [note, new_note] = [old.rows[1], fresh.rows[1]];
+    if (note && new_note) put(note.cells[0], new_note.cells[0]);
+    else if (note) note.remove();
+    else if (new_note) old.append(new_note);
+  };
+
+  const putFarm = (old, fresh) => {
+    old.className = fresh.className;
+    for (const part of [".cond", "dl", ".map"]) {
+      const [mine, other] = [$(part, old), $(part, fresh)];
+      if (mine && other) put(mine, other);
+    }
+    const [note, new_note] = [$("p.note", old), $("p.note", fresh)];
+    if (note && new_note) put(note, new_note);
+    else if (note) note.remove();
+    else if (new_note) $(".head", old).after(new_note);
+    for (const body of $$("tbody", fresh)) putMember(document.getElementById(body.id), body);
+  };
+
+  const shape = (root) => $$("main section, main tbody", root).map((part) => part.id).sort().join(" ");
+
+  const show = (text) => {
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    if (!$("main", fresh)) throw new Error("the answer is not the page of farms");
+    measure(fresh);
+    if (shape(document) !== shape(fresh)) {
+      // Farms or members have come or gone. Whoever is writing into a form finishes that first.
+      if ($(".forms[open]")) return say("The configuration has changed: reload the page.");
+      return location.reload();
+    }
+    for (const section of $$("section", fresh)) putFarm(document.getElementById(section.id), section);
+    $("main").dataset.now = $("main", fresh).dataset.now;
+    put($("#sum"), $("#sum", fresh));
+    put($("footer"), $("footer", fresh));
+    arrange();
+  };
+
+  const say = (text) => { if (said.textContent !== text) said.textContent = text; };
+
+  // A slow server or line is asked less often.
+  const update = async () => {
+    const begun = performance.now();
+    if (!paused && !document.hidden) {
+      try {
+        const answer = await fetch(location.pathname + location.search, { headers: { "X-Farm-Page": "1" }, cache: "no-store",
+          signal: AbortSignal.timeout(10000) });
+        if (!answer.ok) throw new Error("the server answers " + answer.status);
+        const text = await answer.text();
+        if (!paused) {
+          say("");
+          show(text);
+        }
+      } catch (fault) {
+        say("Not up to date: " + (fault.name === "TimeoutError" || fault instanceof TypeError ? "the server does not answer" : fault.message) + ".");
+      }
+    }
+    const took = performance.now() - begun;
+    setTimeout(update, Math.max(EVERY - took, took * 3, 100));
+  };
+
+  // ---- changes
+
+  const change = async (event) => {
+    event.preventDefault();
+    const form = event.target, fields = new URLSearchParams(new FormData(form, event.submitter));
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: fields, headers: { "X-Farm-Page": "1" } });
+      const text = await answer.text();
+      if (!answer.ok) {
+        const line = answer.headers.get("Content-Type")?.startsWith("text/plain") ? text.split("\n")[0].replace(/^error: /, "") : "";
+        throw new Error(line || "the server answers " + answer.status);
+      }
+      form.reset();
+      form.closest("details").open = false;
+      say("");
+      if (!paused) show(text);
+    } catch (fault) {
+      say("Not changed: " + (fault instanceof TypeError ? "the server does not answer" : fault.message));
+    }
+  };
+
+  for (const control of [words, states]) control.addEventListener("input", () => { remember(); arrange(); });
+  pause.addEventListener("click", () => {
+    paused = !paused;
+    pause.textContent = paused ? "Go on" : "Pause";
+    pause.setAttribute("aria-pressed", paused);
+  });
+  document.addEventListener("submit", change);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "/" && !event.target.closest("input, select")) {
+      event.preventDefault();
+      words.focus();
+    } else if (event.key === "Escape") {
+      const open = $(".forms[open]");
+      if (open) {
+        open.open = false;
+        $("summary", open).focus();
+      }
+    }
+  });
+  // One at a time.
+  document.addEventListener("toggle", (event) => {
+    if (event.target.open) for (const other of $$(".forms[open]")) if (other !== event.target) other.open = false;
+  }, true);
+
+  $("#tools").append(make("label", {}, "Filter ", words), make("label", {}, "Show ", states), pause, said);
+  makeSortable();
+  measure(document);
+  arrange();
+  setTimeout(update, EVERY);
+})();

@@ -112,7 +112,8 @@ extension Engine {
     private func work(farm at: Int, local: Int) -> AdminWord.Work {
         let clients = clients(farm: at, local: local).count(now: farm_host_wall_clock() / 1_000_000)
         return AdminWord.Work(
-            inflight: InFlight.count(farms[at].members[local].row), clients: UInt32(max(0, min(clients, 1e9)).rounded()))
+            inflight: InFlight.count(farms[at].members[local].row), clients: UInt32(max(0, min(clients, 1e9)).rounded())
+        )
     }
 
     /// The same of a whole farm.

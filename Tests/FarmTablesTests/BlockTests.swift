@@ -55,8 +55,9 @@ import Testing
         #expect(layout.slotsOffset == layout.nameIndexOffset + metrics.index * 4)
         #expect(layout.ledgerOffset == layout.slotsOffset + Int(slots) * 64)
         #expect(layout.ledgerStride == stride)
-        #expect(layout.tiedOffset % 64 == 0)
-        #expect((0..<64).contains(layout.tiedOffset - layout.ledgerOffset - Int(slots) * stride * 4))
+        #expect(layout.historyOffset % 64 == 0)
+        #expect((0..<64).contains(layout.historyOffset - layout.ledgerOffset - Int(slots) * stride * 4))
+        #expect(layout.tiedOffset == layout.historyOffset + Int(farms + members) * 1024)
         #expect(layout.size == layout.tiedOffset + Int(members) * (128 + 8 * 4096))
     }
 

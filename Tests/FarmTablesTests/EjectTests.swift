@@ -48,7 +48,7 @@ import Testing
         let line = try #require(HostLog.lines(naming: "farm eject-errors: member m2").first)
         #expect((line.number, line.level) == (114, FARM_LOG_WARNING))
         let output = Output()
-        engine.pointee.writeStatus(to: output.handle)
+        engine.pointee.writeStatus(.json, controls: .none, to: output.handle)
         #expect(output.text.contains("\"health\":\"down\",\"health_by\":\"outlier\""))
     }
 

@@ -85,7 +85,7 @@ import Testing
 
     private static func look(_ engine: UnsafeMutablePointer<Engine>, _ findings: Findings) {
         let output = Output()
-        engine.pointee.writeStatus(to: output.handle)
+        engine.pointee.writeStatus(.json, controls: .none, to: output.handle)
         guard let status = try? JSONSerialization.jsonObject(with: Data(output.bytes)) as? [String: Any],
             let farm = (status["farms"] as? [[String: Any]])?.first,
             let member = (farm["members"] as? [[String: Any]])?.first

@@ -24,7 +24,7 @@ import Testing
 
     private func status(_ engine: UnsafeMutablePointer<Engine>) throws -> (farm: [String: Any], member: [String: Any]) {
         let output = Output()
-        engine.pointee.writeStatus(to: output.handle)
+        engine.pointee.writeStatus(.json, controls: .none, to: output.handle)
         let status = try #require(JSONSerialization.jsonObject(with: Data(output.bytes)) as? [String: Any])
         let farm = try #require((status["farms"] as? [[String: Any]])?.first)
         return (farm, try #require((farm["members"] as? [[String: Any]])?.first))

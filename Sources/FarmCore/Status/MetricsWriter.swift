@@ -3,6 +3,7 @@ public struct MetricsWriter: ~Copyable {
     private var out: ByteWriter
     private let formatNumber: (Double, UnsafeMutablePointer<CChar>) -> UInt32
     private var family: StaticString = ""
+    private var hasLabels = false
 
     public enum Kind {
         case counter, gauge, stateSet, histogram, info
@@ -51,73 +52,61 @@ public struct MetricsWriter: ~Copyable {
         out.byte(0x20)
     }
 
-    /// The labels of a sample.
-    public struct Labels: ~Copyable {
-        var out: UnsafeMutablePointer<ByteWriter>
-        var isFirst = true
-
-        public mutating func add(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
-            begin(name)
-            for byte in value {
-                switch byte {
-                case 0x22, 0x5C:
-                    out.pointee.byte(0x5C)
-                    out.pointee.byte(byte)
-                case 0x0A: out.pointee.text("\\n")
-                default: out.pointee.byte(byte)
-                }
-            }
-            out.pointee.byte(0x22)
-        }
-
-        public mutating func add(_ name: StaticString, _ value: StaticString) {
-            begin(name)
-            out.pointee.text(value)
-            out.pointee.byte(0x22)
-        }
-
-        private mutating func begin(_ name: StaticString) {
-            out.pointee.byte(isFirst ? 0x7B : 0x2C)
-            isFirst = false
-            out.pointee.text(name)
-            out.pointee.text("=\"")
-        }
-    }
-
-    /// One sample of the family, or of the part of it that the suffix names.
-    public mutating func sample(_ suffix: StaticString = "", number value: Double, _ labels: (inout Labels) -> Void) {
-        begin(suffix, bound: nil, labels)
-        self.number(value)
-        out.byte(0x0A)
-    }
-
-    public mutating func sample(_ suffix: StaticString = "", count: UInt64, _ labels: (inout Labels) -> Void) {
-        begin(suffix, bound: nil, labels)
-        out.number(count)
-        out.byte(0x0A)
-    }
-
-    /// One bucket of a histogram: how many were at most `bound`; infinity: all.
-    public mutating func bucket(upTo bound: Double, count: UInt64, _ labels: (inout Labels) -> Void) {
-        begin("_bucket", bound: bound, labels)
-        out.number(count)
-        out.byte(0x0A)
-    }
-
-    private mutating func begin(_ suffix: StaticString, bound: Double?, _ labels: (inout Labels) -> Void) {
+    /// Begins a sample of the family, or of the part of it that the suffix names. Its labels and its value follow.
+    public mutating func sample(_ suffix: StaticString = "") {
         out.text(family)
         out.text(suffix)
-        let isPlain = withUnsafeMutablePointer(to: &out) { out in
-            var into = Labels(out: out)
-            labels(&into)
-            return into.isFirst
+        hasLabels = false
+    }
+
+    public mutating func label(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
+        beginLabel(name)
+        for byte in value {
+            switch byte {
+            case 0x22, 0x5C:
+                out.byte(0x5C)
+                out.byte(byte)
+            case 0x0A: out.text("\\n")
+            default: out.byte(byte)
+            }
         }
-        if let bound {
-            out.text(isPlain ? "{le=\"" : ",le=\"")
-            if bound.isFinite { number(bound) } else { out.text("+Inf") }
-            out.byte(0x22)
-        }
-        if !isPlain || bound != nil { out.byte(0x7D) }
+        out.byte(0x22)
+    }
+
+    public mutating func label(_ name: StaticString, _ value: StaticString) {
+        beginLabel(name)
+        out.text(value)
+        out.byte(0x22)
+    }
+
+    /// The label of a histogram's bucket: the largest value in it; infinity is written too.
+    public mutating func label(upTo bound: Double) {
+        beginLabel("le")
+        number(bound)
+        out.byte(0x22)
+    }
+
+    private mutating func beginLabel(_ name: StaticString) {
+        out.byte(hasLabels ? 0x2C : 0x7B)
+        hasLabels = true
+        out.text(name)
+        out.text("=\"")
+    }
+
+    public mutating func value(_ value: Double) {
+        endLabels()
+        number(value)
+        out.byte(0x0A)
+    }
+
+    public mutating func value(count: UInt64) {
+        endLabels()
+        out.number(count)
+        out.byte(0x0A)
+    }
+
+    private mutating func endLabels() {
+        if hasLabels { out.byte(0x7D) }
         out.byte(0x20)
     }
 

@@ -10,5 +10,11 @@ public struct StatusControls {
         self.nonce = nonce
     }
 
+    /// A page without buttons, or none at all.
+    public static var none: StatusControls {
+        let empty = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+        return StatusControls(manager: empty, nonce: empty)
+    }
+
     var hasForms: Bool { !manager.isEmpty && !nonce.isEmpty }
 }

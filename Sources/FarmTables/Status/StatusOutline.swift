@@ -1,4 +1,5 @@
 import CFarm
+import CFarmABI
 import FarmCore
 
 /// What the status says, in whatever form it is written. The names are the contract's and never change; the manual lists
@@ -72,7 +73,11 @@ extension StatusSnapshot {
             out.field("count", count: member.latencyCount)
             out.field("sum", number: Optional(Double(row.pointee.latency_sum)).milliseconds)
         }
-        out.map("metrics", of: "metric") { out in forEachMetric(of: member) { out.entry($0, $1) } }
+        out.map("metrics", of: "metric") { out in
+            for metric in 0..<metricCount {
+                if let value = metricValue(metric, of: member) { out.entry(metricName(metric), value) }
+            }
+        }
         out.section("sticky") { out in
             out.field("clients", count: member.clients)
             out.field("until", time: member.clientsUntil &* 1_000_000)

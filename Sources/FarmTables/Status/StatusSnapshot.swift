@@ -156,17 +156,16 @@ struct StatusSnapshot: ~Copyable {
         updated == 0 ? .nan : Double(now > updated ? (now - updated) / 1000 : 0) / 1000
     }
 
-    /// The metrics of a member that are known, with their names.
-    func forEachMetric(of member: MemberReading, _ body: (UnsafeBufferPointer<UInt8>, Double) -> Void) {
-        for metric in 0..<metricCount {
-            let value = SharedDouble.value(member.values[metric])
-            if !value.isNaN {
-                body(
-                    ByteWriter.bytes(
-                        of: farm_metric_row_name(engine.tables.first.metricName(metric)), limit: Int(FARM_METRIC_NAME_MAX)),
-                    value)
-            }
-        }
+    /// The name of a metric, by its number.
+    func metricName(_ number: Int) -> UnsafeBufferPointer<UInt8> {
+        let row = engine.tables.first.metricName(number)
+        return ByteWriter.bytes(of: farm_metric_row_name(row), limit: Int(FARM_METRIC_NAME_MAX))
+    }
+
+    /// What a member pushed of a metric, by its number; nil: never, or it is not known any more.
+    func metricValue(_ number: Int, of member: MemberReading) -> Double? {
+        let value = SharedDouble.value(member.values[number])
+        return value.isNaN ? nil : value
     }
 
     /// How often instructions came to each result.

@@ -1,0 +1,73 @@
+/// A small chart of the last minutes: the requests a second as an area, the failures as a line above it.
+public struct PageChart {
+    /// One point for each; the rate of requests is at most `highest`.
+    public static let height: Double = 24
+    /// Seconds from the left end to the right one.
+    public static let span: Double = 640
+
+    private let history: History
+    private let now: UInt64
+    /// Points that are joined to one, so that a page with many charts stays small.
+    private let every: Int
+
+    public init(_ history: History, now: UInt64, every: Int) {
+        self.history = history
+        self.now = now
+        self.every = max(1, every)
+    }
+
+    /// Nothing, where nothing has happened.
+    public func write(to out: inout ByteWriter, of what: StaticString, failures: StaticString) {
+        var highest = 0.0
+        history.steps(now: now) { highest = max(highest, $0.rates.requests, $0.rates.failures) }
+        guard highest > 0 else { return }
+        out.text("<svg viewBox=\"0 0 640 24\" preserveAspectRatio=\"none\" role=\"img\"><title>")
+        out.text(what)
+        out.text(" in the last ten minutes, at most ")
+        out.short(highest)
+        out.text(" per second; the line is ")
+        out.text(failures)
+        out.text("</title><path class=\"area\" d=\"")
+        line(&out, highest, isArea: true) { $0.rates.requests }
+        var failed = false
+        history.steps(now: now) { if $0.rates.failures > 0 { failed = true } }
+        if failed {
+            out.text("\"/><path class=\"bad\" d=\"")
+            line(&out, highest, isArea: false) { $0.rates.failures }
+        }
+        out.text("\"/></svg>")
+    }
+
+    private func line(_ out: inout ByteWriter, _ highest: Double, isArea: Bool, _ value: (History.Step) -> Double) {
+        var count = 0
+        var sum = 0.0
+        var first: UInt64?
+        var last: UInt64 = 0
+        history.steps(now: now) { step in
+            sum += value(step)
+            count += 1
+            guard count % every == 0 else { return }
+            let x = UInt64(max(0, Self.span - step.age))
+            let y = UInt64((Self.height - sum / Double(every) / highest * (Self.height - 1)).rounded())
+            sum = 0
+            out.byte(first == nil ? 0x4D : 0x4C)
+            if first == nil, isArea {
+                out.number(x)
+                out.byte(0x20)
+                out.number(UInt64(Self.height))
+                out.byte(0x4C)
+            }
+            first = first ?? x
+            last = x
+            out.number(x)
+            out.byte(0x20)
+            out.number(y)
+        }
+        guard isArea, first != nil else { return }
+        out.byte(0x4C)
+        out.number(last)
+        out.byte(0x20)
+        out.number(UInt64(Self.height))
+        out.byte(0x5A)
+    }
+}

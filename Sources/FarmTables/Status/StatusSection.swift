@@ -1,0 +1,70 @@
+import FarmCore
+
+/// A part of mod_status's page: a table of a line a member, in the plain style of that page.
+extension StatusSnapshot {
+    func writeSection(_ out: inout ByteWriter) {
+        out.text("<hr />\n<h2>mod_proxy_farm</h2>\n")
+        for farm in farms {
+            out.text("<h3>Farm ")
+            out.html(farm.name)
+            out.text(": ")
+            out.text(farm.condition.name)
+            out.text("</h3>\n<p>")
+            out.text(farm.algorithm)
+            out.text(", admin ")
+            out.text(farm.admin.name)
+            out.text(", ")
+            out.number(UInt64(farm.available))
+            out.text(" of ")
+            out.number(UInt64(farm.members.count))
+            out.text(" members available, ")
+            out.number(farm.row.pointee.requests)
+            out.text(" requests, ")
+            out.number(farm.row.pointee.failovers)
+            out.text(" failovers, ")
+            out.number(farm.row.pointee.redirected)
+            out.text(" redirected, ")
+            out.number(farm.row.pointee.forwarded)
+            out.text(" forwarded</p>\n")
+            out.text("<table border=\"0\"><tr><th>Member</th><th>URL</th><th>Admin</th><th>Health</th><th>Fresh</th>")
+            out.text("<th>Tier</th><th>Weight</th><th>Share</th><th>Load</th><th>In flight</th><th>Requests</th>")
+            out.text("<th>Errors</th><th>p50</th><th>p99</th><th>Update</th></tr>\n")
+            for at in farm.members { writeLine(&out, members[at]) }
+            out.text("</table>\n")
+        }
+    }
+
+    private func writeLine(_ out: inout ByteWriter, _ member: MemberReading) {
+        out.text("<tr><td>")
+        out.html(member.name)
+        out.text("</td><td>")
+        out.html(member.url)
+        out.text("</td><td>")
+        out.text(member.state.admin.name)
+        out.text("</td><td>")
+        out.text(member.state.isUp ? "up" : "down")
+        out.text("</td><td>")
+        out.text(member.isIn ? "in" : "out")
+        out.text("</td><td>")
+        out.number(UInt64(member.row.pointee.tier))
+        out.text("</td><td>")
+        out.number(UInt64(member.row.pointee.weight))
+        out.text("</td><td>")
+        out.percent(member.share)
+        out.text("</td><td>")
+        out.short(member.load)
+        out.text("</td><td>")
+        out.number(UInt64(member.inflight))
+        out.text("</td><td>")
+        out.number(member.row.pointee.requests)
+        out.text("</td><td>")
+        out.number(member.row.pointee.errors)
+        out.text("</td><td>")
+        out.latency(member.latency(0.5))
+        out.text("</td><td>")
+        out.latency(member.latency(0.99))
+        out.text("</td><td>")
+        out.duration(member.age)
+        out.text("</td></tr>\n")
+    }
+}
