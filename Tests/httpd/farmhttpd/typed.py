@@ -6,6 +6,7 @@ import contextlib
 import re
 import subprocess
 import threading
+from pathlib import Path
 
 from farmhttpd import recipes, wait
 from farmhttpd.conf import BASE_MODULES
@@ -20,7 +21,6 @@ OUR_STATUS = "/status-for-the-test"
 FARMS = "/etc/apache2/conf-enabled/farms.conf"
 # Where a machine has things, and where the test has them.
 FOLDERS = {"/etc/apache2/": "etc", "/var/lib/apache2/": "state", "/var/log/apache2/": "logs", "/run/php/": "run"}
-KEY_FILE, USER_FILE = "/etc/apache2/farm.keys", "/etc/apache2/farm.users"
 KEY_LINE = "k1:only-an-example-and-not-a-secret\n"
 SERVER = re.compile(r"http://(localhost|127\.0\.0\.1)(?=/)")
 PLACE = re.compile(r"\b(?P<scheme>[a-z0-9]+)://(?P<place>(?:10\.0\.\d+\.\d+|\[fd00::\w+\]|\w+\.internal)(?::\d+)?)")
@@ -193,11 +193,12 @@ class Typist:
 
     def _files(self, config):
         """Files that the configuration names and nothing typed before has made."""
-        for path, text in ((KEY_FILE, KEY_LINE), (USER_FILE, "")):
-            file = self.httpd.root / "etc" / path.rsplit("/", 1)[1]
-            if path in config and not file.exists():
-                file.write_text(text)
-                file.chmod(0o640)
+        for directive, text in (("FarmSecretFile", KEY_LINE), ("AuthUserFile", "")):
+            for path in re.findall(rf'^ *{directive} +"(.+)"$', config, re.M):
+                file = Path(self._here(path))
+                if not file.exists():
+                    file.write_text(text)
+                    file.chmod(0o640)
 
     def up(self):
         if not self.httpd.running:
