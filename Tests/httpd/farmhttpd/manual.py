@@ -172,10 +172,6 @@ def table_keys(text):
 # -- links ---------------------------------------------------------------------------------------------------
 
 
-def without_code(text):
-    return re.sub(r"`[^`\n]*`", lambda m: "`" * len(m[0]), re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
-
-
 def anchors(path):
     """What headings may be linked by, as GitHub makes it."""
     found, seen = set(), {}
