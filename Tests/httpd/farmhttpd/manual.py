@@ -8,13 +8,13 @@ from farmhttpd.env import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
 MANUAL = DOCS / "mod_proxy_farm.md"
-# What an administrator reads; the rest of docs/ is for those who work on the module.
-READ = [MANUAL, REPOSITORY / "README.md", DOCS / "monitoring.md", DOCS / "migrating.md", DOCS / "instructions.md",
-        DOCS / "log-numbers.md", *sorted((DOCS / "algorithms").glob("*.md"))]
+READ = [REPOSITORY / "README.md", *sorted(DOCS.glob("**/*.md"))]
 LINKED = [*READ, *sorted(path for path in REPOSITORY.glob("**/*.md")
                          if path not in READ and not any(part.startswith(".") for part in path.relative_to(REPOSITORY).parts))]
 FENCE = "```"
-KINDS = {"apache", "console", "sh", "ini", "crontab", "xml"}
+CONFIG, TYPED, ALONE = "apache", {"console", "sh", "ini", "crontab"}, {"xml"}
+# Kinds that need a program of their own: the document that may have them, and the test that runs them.
+ELSEWHERE = {"yaml": ("prometheus.md", "test_433_prometheus.py"), "promql": ("prometheus.md", "test_433_prometheus.py")}
 CONFIGTEST, FINE = "apachectl configtest", "Syntax OK"
 
 
@@ -103,10 +103,10 @@ def read_examples(path):
     examples, waiting = [], []
     blocks = read_blocks(path)
     for at, block in enumerate(blocks):
-        if block.kind == "apache":
+        if block.kind == CONFIG:
             examples.append(Example(block, waiting))
             waiting = []
-        elif block.kind == "xml":
+        elif block.kind not in TYPED:
             examples.append(Example(None, [block]))
         else:
             last = next((one for one in reversed(examples) if one.config), None)
@@ -170,10 +170,6 @@ def table_keys(text):
 
 
 # -- links ---------------------------------------------------------------------------------------------------
-
-
-def without_code(text):
-    return re.sub(r"`[^`\n]*`", lambda m: "`" * len(m[0]), re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
 
 
 def anchors(path):

@@ -6,6 +6,7 @@ import contextlib
 import re
 import subprocess
 import threading
+from pathlib import Path
 
 from farmhttpd import recipes, wait
 from farmhttpd.conf import BASE_MODULES
@@ -20,7 +21,6 @@ OUR_STATUS = "/status-for-the-test"
 FARMS = "/etc/apache2/conf-enabled/farms.conf"
 # Where a machine has things, and where the test has them.
 FOLDERS = {"/etc/apache2/": "etc", "/var/lib/apache2/": "state", "/var/log/apache2/": "logs", "/run/php/": "run"}
-KEY_FILE, USER_FILE = "/etc/apache2/farm.keys", "/etc/apache2/farm.users"
 KEY_LINE = "k1:only-an-example-and-not-a-secret\n"
 SERVER = re.compile(r"http://(localhost|127\.0\.0\.1)(?=/)")
 PLACE = re.compile(r"\b(?P<scheme>[a-z0-9]+)://(?P<place>(?:10\.0\.\d+\.\d+|\[fd00::\w+\]|\w+\.internal)(?::\d+)?)")
@@ -127,7 +127,6 @@ class Typist:
         for name, text in shims.items():
             (self.bin / name).write_text(f"#!/bin/sh\n{text}\n")
             (self.bin / name).chmod(0o755)
-        (self.bin / "farmctl").symlink_to(REPOSITORY / "clients" / "farmctl")
 
     def _member(self, scheme, place):
         assert scheme in KINDS, f"{self.example}: no member of the test speaks {scheme}"
@@ -193,11 +192,12 @@ class Typist:
 
     def _files(self, config):
         """Files that the configuration names and nothing typed before has made."""
-        for path, text in ((KEY_FILE, KEY_LINE), (USER_FILE, "")):
-            file = self.httpd.root / "etc" / path.rsplit("/", 1)[1]
-            if path in config and not file.exists():
-                file.write_text(text)
-                file.chmod(0o640)
+        for directive, text in (("FarmSecretFile", KEY_LINE), ("AuthUserFile", "")):
+            for path in re.findall(rf'^ *{directive} +"(.+)"$', config, re.M):
+                file = Path(self._here(path))
+                if not file.exists():
+                    file.write_text(text)
+                    file.chmod(0o640)
 
     def up(self):
         if not self.httpd.running:
@@ -229,7 +229,7 @@ class Typist:
             self.httpd.graceful() if self.httpd.running else self.httpd.start()
         else:
             assert "apachectl" not in typed and "systemctl" not in typed, f"{block}: cannot type {command}"
-            if re.search(r"http://|farmctl", typed):
+            if "http://" in typed:
                 self.up()
             if re.match(r"\w+=\$\(", command):
                 self.variables += command + "\n"
@@ -249,8 +249,7 @@ class Typist:
 
     def _shell(self, command, **variables):
         command = self.variables + command
-        environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
-                       "FARMCTL_URL": f"http://127.0.0.1:{self.httpd.port}/", **variables}
+        environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **variables}
         done = subprocess.run(["/bin/sh", "-c", self.real(command, is_command=True)], env=environment, cwd=REPOSITORY,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         return done.returncode, done.stdout
