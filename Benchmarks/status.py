@@ -16,35 +16,71 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from benchhttpd import (DEFAULT_MODULE, HERE, MODULES_DIR, Backend, Client, Httpd, clean_up_when_ended,  # noqa: E402
-                        table)
+from benchhttpd import (DEFAULT_MODULE, HERE, MODULES_DIR, Client, Httpd, addresses, clean_up_when_ended,  # noqa: E402
+                        end_process, free_port, table)
 
 MEMBERS = (3, 100, 1000)
 STATUS, MANAGER = "/farm-status", "/balancer-manager"
 ASKED = {"JSON": f"{STATUS}?format=json", "OpenMetrics": f"{STATUS}?format=openmetrics", "text": f"{STATUS}?format=text",
          "HTML": STATUS, "balancer-manager": MANAGER, "balancer-manager, XML": f"{MANAGER}?xml=1"}
+TYPES = {"JSON": "application/json", "OpenMetrics": "application/openmetrics-text", "text": "text/plain", "HTML": "text/html",
+         "balancer-manager": "text/html", "balancer-manager, XML": "text/xml"}
 NOBODY = "nobody"
 SCRAPED = (NOBODY, "OpenMetrics", "JSON", "HTML", "balancer-manager, XML")
 EVERY_S = 0.1
+SERVERS, SLOTS, SERVICE_US = 10, 64, 1000
 # One child, so that what it used of the processor is read of one process that stays.
-ONE_CHILD = ["StartServers 1", "ServerLimit 1", "ThreadLimit 64", "ThreadsPerChild 64", "MaxRequestWorkers 64",
-             "MinSpareThreads 1", "MaxSpareThreads 64"]
-TICK = os.sysconf("SC_CLK_TCK")
+ONE_CHILD = ["StartServers 1", "ServerLimit 1", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 128",
+             "MinSpareThreads 1", "MaxSpareThreads 128"]
 LAST = b"0\r\n\r\n"                    # of an answer in chunks
+
+
+def compiled(folder):
+    """The members and the client, of this folder's C."""
+    for name in ("benchmembers", "benchclient"):
+        subprocess.run(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", folder / name, HERE / f"{name}.c", "-lm"],
+                       check=True)
+
+
+class Members:
+    """Any number of members at the addresses of one process, told apart by the path."""
+
+    def __init__(self, folder, count, seconds=1800):
+        where = addresses(min(count, SERVERS))
+        port = free_port(where)
+        self.urls = [f"http://{where[n % len(where)]}:{port}/{n:04}" for n in range(count)]
+        self.process = subprocess.Popen(
+            [folder / "benchmembers", str(port), str(SERVICE_US), str(seconds), "0", *(f"{one}={SLOTS}" for one in where)],
+            stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline().strip() != "ready":
+            raise SystemExit("the members did not start")
+
+    def stop(self):
+        end_process(self.process)
+        self.process.stdout.close()
 
 
 class Asker:
     """One kept connection that takes answers as they come; how long each took, to its last byte."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 60)
+        self.port, self.host = port, f"127.0.0.1:{port}"
+        self.connect()
+
+    def connect(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port), 60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, path):
         """(seconds, body as it stands on the wire, its head)."""
         began = time.perf_counter()
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        data = b""
+        # Without a Referer of its own host, balancer-manager takes no parameters.
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\nReferer: http://{self.host}{MANAGER}\r\n\r\n".encode())
+        data = self.socket.recv(1 << 20)
+        if not data:                    # httpd ends idle connections when all of its threads are busy
+            self.close()
+            self.connect()
+            return self.ask(path)
         while b"\r\n\r\n" not in data:
             data += self._more(path)
         head, _, body = data.partition(b"\r\n\r\n")
@@ -87,12 +123,10 @@ def without_chunks(body, head):
 
 
 def processor_seconds(httpd):
-    """Of the parent and its child, so far."""
-    ticks = 0
-    for pid in (httpd.process.pid, *httpd.children()):
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICK
+    """Of the parent and its child so far, all threads, by the scheduler's own nanoseconds: the clock of /proc/PID/stat is too
+    coarse for what a few answers cost."""
+    return sum(int(path.read_text().split()[0]) for pid in (httpd.process.pid, *httpd.children())
+               for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def server(folder, urls):
@@ -128,6 +162,8 @@ def answers(httpd, requests):
     for _ in range(requests):
         for name, path in ASKED.items():
             took, body, head = asker.ask(path)
+            if f"\r\ncontent-type: {TYPES[name]}".encode() not in head.lower():
+                raise SystemExit(f"{path} is no {TYPES[name]}: {head!r}")
             found[name][0].append(took)
             found[name] = found[name][0], len(without_chunks(body, head))
     asker.close()
@@ -146,7 +182,8 @@ class Scraper(threading.Thread):
 
     def __init__(self, httpd, path):
         super().__init__(daemon=True)
-        self.asker, self.path, self.over, self.count, self.failure = Asker(httpd.port), path, threading.Event(), 0, None
+        self.httpd, self.asker, self.path = httpd, Asker(httpd.port), path
+        self.over, self.count, self.failure = threading.Event(), 0, None
 
     def run(self):
         due = time.monotonic()
@@ -163,7 +200,7 @@ class Scraper(threading.Thread):
         self.join(60)
         self.asker.close()
         if self.failure:
-            raise SystemExit(f"the scraper failed: {self.failure}")
+            raise SystemExit(f"the scraper failed: {self.failure}\n{self.httpd.said()}")
         return self.count
 
 
@@ -225,7 +262,7 @@ def main():
     parser.add_argument("--module", type=Path, default=DEFAULT_MODULE)
     parser.add_argument("--members", type=int, nargs="+", default=MEMBERS)
     parser.add_argument("--requests", type=int, default=300, help="for each format")
-    parser.add_argument("--rate", type=float, default=400, help="requests a second of the load")
+    parser.add_argument("--rate", type=float, default=1000, help="requests a second of the load")
     parser.add_argument("--seconds", type=int, default=4, help="of each run of the load")
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
@@ -234,13 +271,12 @@ def main():
         folder = Path(name)
         folder.chmod(0o755)
         shutil.copy(options.module, folder / "mod_proxy_farm.so")
-        subprocess.run(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", folder / "benchclient", HERE / "benchclient.c", "-lm"],
-                       check=True)
+        compiled(folder)
         print(f"load of this machine: {os.getloadavg()[0]:.1f} of {os.cpu_count()} processors", file=sys.stderr)
         single, others = {}, {}
         for count in options.members:
-            backend = Backend(count)
-            httpd = server(folder, backend.urls())
+            members = Members(folder, count)
+            httpd = server(folder, members.urls)
             try:
                 httpd.start()
                 warmed(httpd, count)
@@ -249,7 +285,7 @@ def main():
             finally:
                 httpd.stop()
                 httpd.remove()
-                backend.stop()
+                members.stop()
         print(report_answers(single))
         print()
         print(report_loads(others, options))
