@@ -162,6 +162,15 @@ def test_433_07_configurations_of_the_document(tmp_path, number):
     assert status == 0 and "SUCCESS" in said, said
 
 
+def test_433_11_httpds_part_of_the_document(httpd):
+    """docs/prometheus.md: its configurations of httpd can be used as they stand."""
+    blocks = re.findall(r"^```apache\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S)
+    assert len(blocks) == 2
+    httpd.conf.load("auth_basic", "authn_file", "authz_user").add(*blocks)
+    status, said = httpd.configtest()
+    assert status == 0 and said.strip() == "Syntax OK", said
+
+
 def queries_of_the_document():
     blocks = "".join(re.findall(r"^```promql\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S))
     return [line for line in blocks.splitlines() if line and not line.startswith("#")]
