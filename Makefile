@@ -6,7 +6,7 @@ ARCHIVE  := .build-embedded/release/libFarmModule.a
 APXS     ?= apxs
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-TEST_PACKAGES := python3-pytest openssl curl jq
+TEST_PACKAGES := python3-pytest openssl curl jq python3-prometheus-client prometheus
 # Interpreters of what is in clients/. The large ones, 650 MB, are for `make clients-test-all`.
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
@@ -17,7 +17,7 @@ C_SOURCES := $(wildcard CShim/*.c)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining install packages test-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module swift-test httpd-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install packages test-packages swift clean clients-test clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
 	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
 	@echo "make bench-offlining  what still reaches a member after it has been taken off: two minutes"
+	@echo "make bench-status  what each format of the status costs, and what a scraper costs requests: five minutes"
 	@echo "make install  put the module and its configuration where a2enmod finds them"
 
 demo: module
@@ -116,6 +117,10 @@ bench-limits: module
 bench-offlining: module
 	@scripts/ensure-packages gcc
 	@$(PYTHON) Benchmarks/offlining.py --module $(MODULE)
+
+bench-status: module
+	@scripts/ensure-packages gcc
+	@$(PYTHON) Benchmarks/status.py --module $(MODULE)
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module

@@ -45,18 +45,28 @@ void farm_page_prepare(void)
                  hash_of(farm_page_script, farm_page_script_end, script));
 }
 
-/* The path of the <Location> whose handler is farm-manager; of several, the last, as httpd merges them. */
-static const char *manager_location(server_rec *s)
+static int is_manager(request_rec *r, const core_dir_config *section)
 {
-    core_server_config *core = ap_get_core_module_config(s->module_config);
+    const char *error = NULL, *handler = section->handler;
+
+    if (section->expr_handler) {
+        handler = ap_expr_str_exec(r, section->expr_handler, &error);
+    }
+    return !error && handler && !strcmp(handler, "farm-manager");
+}
+
+/* The path of the <Location> whose handler is farm-manager; of several, the last, as httpd merges them. A pattern is no
+ * path, so LocationMatch does not count. */
+static const char *manager_location(request_rec *r)
+{
+    core_server_config *core = ap_get_core_module_config(r->server->module_config);
     const char *path = NULL;
     int i;
 
     for (i = 0; core->sec_url && i < core->sec_url->nelts; i++) {
         core_dir_config *section = ap_get_core_module_config(APR_ARRAY_IDX(core->sec_url, i, ap_conf_vector_t *));
 
-        if (section && section->handler && !strcmp(section->handler, "farm-manager") && section->d && !section->r
-            && !section->d_is_fnmatch) {
+        if (section && section->d && !section->r && !section->d_is_fnmatch && is_manager(r, section)) {
             path = section->d;
         }
     }
@@ -82,7 +92,7 @@ static int is_allowed(request_rec *r, const char *path)
 
 farm_page_manager farm_page_find_manager(request_rec *r)
 {
-    farm_page_manager manager = { manager_location(r->server), 0 };
+    farm_page_manager manager = { manager_location(r), 0 };
 
     manager.is_allowed = manager.path && farm_current && is_allowed(r, manager.path);
     return manager;

@@ -46,6 +46,7 @@
     for (const table of $$("table")) {
       const bodies = [...table.tBodies];
       for (const body of bodies) body.hidden = !shows(body);
+      table.hidden = bodies.every((body) => body.hidden);
       const key = (body) => {
         if (!name || name === "name") return body.id;
         const text = $("." + name, body)?.dataset.v;
@@ -59,22 +60,16 @@
       }).map(([, body]) => body);
       if (sorting && ordered.some((body, at) => body !== bodies[at])) table.append(...ordered);
       for (const head of table.tHead.rows[0].cells) {
-        const mine = head.dataset.key && head.dataset.key === name;
-        if (mine) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        if (head.className === name) head.setAttribute("aria-sort", down ? "descending" : "ascending");
         else head.removeAttribute("aria-sort");
       }
     }
   };
 
-  const KEYS = { "Member": "name", "Admin": "admin", "Health": "health", "Fresh": "fresh", "Share": "share",
-    "Requests/s": "rate", "In flight": "inflight", "Load": "load", "p50": "p50", "p99": "p99", "Errors": "errors",
-    "Update": "age", "Weight": "weight" };
-
   const makeSortable = () => {
     for (const head of $$("thead th")) {
-      const key = KEYS[head.textContent];
-      if (!key) continue;
-      head.dataset.key = key;
+      const key = head.className;
+      if (key === "metrics" || key === "change") continue;
       const button = make("button", { type: "button", textContent: head.textContent });
       // Names from a to z first, figures from the largest.
       button.addEventListener("click", () => {
@@ -222,11 +217,6 @@
       }
     }
   });
-  // One at a time.
-  document.addEventListener("toggle", (event) => {
-    if (event.target.open) for (const other of $$(".forms[open]")) if (other !== event.target) other.open = false;
-  }, true);
-
   $("#tools").append(make("label", {}, "Filter ", words), make("label", {}, "Show ", states), pause, said);
   makeSortable();
   measure(document);

@@ -208,6 +208,17 @@ extension ByteWriter {
         }
     }
 
+    /// The same as people read it.
+    mutating func readableTime(_ wallClock: UInt64) {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 33) { text in
+            let length = farm_host_time(wallClock, text.baseAddress!)
+            text[Int(min(32, length))] = 0
+            for byte in Self.bytes(of: text.baseAddress!, limit: 32) {
+                if byte == 0x5A { self.text(" UTC") } else { self.byte(byte == 0x54 ? 0x20 : byte) }
+            }
+        }
+    }
+
     /// A number in its shortest form; `-` when it is unknown.
     mutating func decimal(_ value: Double) {
         guard value.isFinite else { return byte(0x2D) }

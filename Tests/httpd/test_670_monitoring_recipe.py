@@ -232,7 +232,7 @@ def test_670_10_every_question(httpd):
     assert httpd.get("/farm-update?farm=app&member=b&health=down").status == 200
     assert [recipes.shell(line, **asked) for line in listing] == [(0, "a off up in\nb on down in\n", "")] * 2
     assert [recipes.shell(line, **asked)[0] for line in judging] == [1, 1]
-    assert json.loads(recipes.shell('curl -fsS "$FARM_STATUS"', **asked)[1])["farms"][0]["condition"] == "down"
+    assert json.loads(recipes.shell('curl -fsS "$FARM_STATUS?format=json"', **asked)[1])["farms"][0]["condition"] == "down"
 
 
 def test_670_11_configuration(httpd):

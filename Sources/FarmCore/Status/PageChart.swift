@@ -1,19 +1,27 @@
 /// A small chart of the last minutes: the requests a second as an area, the failures as a line above it.
 public struct PageChart {
-    /// One point for each; the rate of requests is at most `highest`.
-    public static let height: Double = 24
-    /// Seconds from the left end to the right one.
-    public static let span: Double = 640
+    static let width = 640.0
+    static let height = 24.0
 
     private let history: History
     private let now: UInt64
-    /// Points that are joined to one, so that a page with many charts stays small.
-    private let every: Int
+    /// Steps that are joined to one point, so that a page with many charts stays small.
+    private var every = 1
+    /// Seconds from the left end to the right one.
+    private var span = 1.0
 
-    public init(_ history: History, now: UInt64, every: Int) {
+    /// With at most about `points` points.
+    public init(_ history: History, now: UInt64, points: Int) {
         self.history = history
         self.now = now
-        self.every = max(1, every)
+        var steps = 0
+        var oldest = 0.0
+        history.steps(now: now) { step in
+            if steps == 0 { oldest = step.age }
+            steps += 1
+        }
+        every = max(1, (steps + points - 1) / max(1, points))
+        span = max(1, oldest)
     }
 
     /// Nothing, where nothing has happened.
@@ -23,7 +31,9 @@ public struct PageChart {
         guard highest > 0 else { return }
         out.text("<svg viewBox=\"0 0 640 24\" preserveAspectRatio=\"none\" role=\"img\"><title>")
         out.text(what)
-        out.text(" in the last ten minutes, at most ")
+        out.text(" in the last ")
+        out.duration(span)
+        out.text(", at most ")
         out.short(highest)
         out.text(" per second; the line is ")
         out.text(failures)
@@ -47,7 +57,7 @@ public struct PageChart {
             sum += value(step)
             count += 1
             guard count % every == 0 else { return }
-            let x = UInt64(max(0, Self.span - step.age))
+            let x = UInt64(max(0, (1 - step.age / span) * Self.width).rounded())
             let y = UInt64((Self.height - sum / Double(every) / highest * (Self.height - 1)).rounded())
             sum = 0
             out.byte(first == nil ? 0x4D : 0x4C)

@@ -44,7 +44,7 @@ extension StatusSnapshot {
         out.grouped(UInt64(members.count))
         out.text(members.count == 1 ? " member is available" : " members are available")
         out.text(" <span id=\"when\">")
-        out.time(wallClock)
+        out.readableTime(wallClock)
         out.text("</span></p>")
     }
 
@@ -119,7 +119,7 @@ extension StatusSnapshot {
         out.text("\">")
         out.short(farm.rates?.requests ?? .nan)
         out.text("</b>")
-        PageChart(farm.history, now: now, every: 1).write(to: &out, of: "Requests", failures: "failovers")
+        PageChart(farm.history, now: now, points: 61).write(to: &out, of: "Requests", failures: "failovers")
         out.text("</dd></div><div><dt>Available</dt><dd>")
         out.grouped(UInt64(farm.available))
         out.text(" of ")

@@ -8,15 +8,33 @@ extension StatusSnapshot {
     func writeTable(_ out: inout ByteWriter, _ farm: FarmReading, _ controls: StatusControls) {
         out.text("<div class=\"scroll\"><table><caption>Members of ")
         out.html(farm.name)
-        out.text("</caption><thead><tr><th scope=\"col\">Member</th><th scope=\"col\">Admin</th>")
-        out.text("<th scope=\"col\">Health</th><th scope=\"col\">Fresh</th><th scope=\"col\">Share</th>")
-        out.text("<th scope=\"col\">Requests/s</th><th scope=\"col\">In flight</th><th scope=\"col\">Load</th>")
-        out.text("<th scope=\"col\">p50</th><th scope=\"col\">p99</th><th scope=\"col\">Errors</th>")
-        out.text("<th scope=\"col\">Update</th><th scope=\"col\">Weight</th><th scope=\"col\">Metrics</th>")
-        if controls.hasForms { out.text("<th scope=\"col\">Change</th>") }
+        out.text("</caption><thead><tr>")
+        writeHead(&out, "name", "Member")
+        writeHead(&out, "admin", "Admin")
+        writeHead(&out, "health", "Health")
+        writeHead(&out, "fresh", "Fresh")
+        writeHead(&out, "share", "Share")
+        writeHead(&out, "rate", "Requests/s")
+        writeHead(&out, "inflight", "In flight")
+        writeHead(&out, "load", "Load")
+        writeHead(&out, "p50", "p50")
+        writeHead(&out, "p99", "p99")
+        writeHead(&out, "errors", "Errors")
+        writeHead(&out, "age", "Update")
+        writeHead(&out, "weight", "Weight")
+        writeHead(&out, "metrics", "Metrics")
+        if controls.hasForms { writeHead(&out, "change", "Change") }
         out.text("</tr></thead>\n")
         for at in farm.members { writeMember(&out, farm, members[at], controls) }
         out.text("</table></div>\n")
+    }
+
+    private func writeHead(_ out: inout ByteWriter, _ name: StaticString, _ label: StaticString) {
+        out.text("<th scope=\"col\" class=\"")
+        out.text(name)
+        out.text("\">")
+        out.text(label)
+        out.text("</th>")
     }
 
     private func writeMember(
@@ -90,13 +108,14 @@ extension StatusSnapshot {
         out.percent(member.share)
         out.text("</td><td class=\"rate\" data-l=\"Requests/s\"")
         out.sortKey(member.rates?.requests ?? .nan)
-        out.text("><b data-n=\"")
+        out.byte(0x3E)
+        PageChart(member.history, now: now, points: members.count > 100 ? 15 : 61)
+            .write(to: &out, of: "Requests", failures: "errors")
+        out.text("<b data-n=\"")
         out.number(member.row.pointee.requests)
         out.text("\">")
         out.short(member.rates?.requests ?? .nan)
         out.text("</b>")
-        PageChart(member.history, now: now, every: members.count > 100 ? 4 : 1)
-            .write(to: &out, of: "Requests", failures: "errors")
         out.text("</td><td class=\"inflight\" data-l=\"In flight\"")
         out.sortKey(Double(member.inflight))
         out.byte(0x3E)

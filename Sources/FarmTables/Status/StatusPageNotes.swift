@@ -35,7 +35,10 @@ extension StatusSnapshot {
         _ out: inout ByteWriter, _ work: AdminWord.Work?, _ left: (inflight: UInt64, clients: UInt64)
     ) {
         out.text(" <span class=\"drained\">")
-        if left.inflight == 0 && left.clients == 0 { writeMark(&out, "good", "✔") }
+        if left.inflight == 0 && left.clients == 0 {
+            writeMark(&out, "good", "✔")
+            return out.text("nothing in flight, nobody tied</span>")
+        }
         writeLeft(&out, "in flight", left.inflight, of: work.map { UInt64($0.inflight) })
         out.text(", ")
         writeLeft(&out, "tied clients", left.clients, of: work.map { UInt64($0.clients) })
@@ -76,7 +79,7 @@ extension StatusSnapshot {
         out.text("<time datetime=\"")
         out.time(time)
         out.text("\">")
-        out.time(time)
+        out.readableTime(time)
         out.text("</time>")
     }
 
@@ -84,7 +87,11 @@ extension StatusSnapshot {
     func writeForms(
         _ out: inout ByteWriter, _ farm: FarmReading, _ member: MemberReading?, _ controls: StatusControls
     ) {
-        out.text("<details class=\"forms\"><summary>Change</summary>")
+        // Of those with one name a browser keeps one open.
+        out.text("<details class=\"forms\" name=\"forms\"><summary>Change</summary><div><p>")
+        out.text(member == nil ? "The farm <b>" : "The member <b>")
+        out.html(member?.name ?? farm.name)
+        out.text("</b></p>")
         beginForm(&out, farm, member, controls)
         out.text("<label>Reason <input name=\"reason\" maxlength=\"191\" autocomplete=\"off\"></label>")
         out.text("<label>Until <input name=\"until\" size=\"12\" autocomplete=\"off\" title=\"An interval such as ")
@@ -105,7 +112,7 @@ extension StatusSnapshot {
             out.text("<button name=\"health\" value=\"up\">up</button>")
             out.text("<button name=\"health\" value=\"down\">down</button></span></form>")
         }
-        out.text("</details>")
+        out.text("</div></details>")
     }
 
     private func beginForm(

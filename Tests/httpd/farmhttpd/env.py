@@ -77,6 +77,12 @@ class Httpd:
                               errors="replace", timeout=60)
         return done.returncode, done.stderr + done.stdout
 
+    def command(self, option):
+        """What httpd prints when it is asked by an option such as -L."""
+        self.conf.write(self.conf_path)
+        return subprocess.run(self._command(option), env=self.environment, capture_output=True, text=True,
+                              errors="replace", timeout=60, check=True).stdout
+
     # -- life ----------------------------------------------------------------------------------------------
 
     def start(self, mode="-DFOREGROUND"):
