@@ -7,6 +7,8 @@ public enum ExitStatus: Int32, CaseIterable, Sendable {
     case no = 1
     /// `status --check`: a farm's condition is not ok.
     case critical = 2
+    /// `status --check`: the server does not say.
+    case unknown = 3
     /// `drain --wait`: the time was up.
     case timeUp = 4
     /// `drain --wait`: somebody ended the drain.

@@ -14,7 +14,9 @@ public enum Grammar {
     public static func number(_ text: String) -> Double? { bytes(text) { DecimalNumber.value($0, read) } }
 
     /// How a number that is well formed is read.
-    public static let read: NumberReader = { text in strtod(String(decoding: text, as: UTF8.self), nil) }
+    public static func read(_ text: UnsafeBufferPointer<UInt8>) -> Double {
+        strtod(String(decoding: text, as: UTF8.self), nil)
+    }
 
     /// Calls with the bytes of a text.
     public static func bytes<Result>(_ text: String, _ call: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {

@@ -29,6 +29,12 @@ public enum Moment {
         }
     }
 
+    /// A time (RFC 3339) alone; nil: it is none.
+    public static func time(_ text: String) -> UInt64? {
+        guard case .at(let time) = Grammar.bytes(text, MomentText.read) else { return nil }
+        return time
+    }
+
     /// An interval in seconds (`500ms`, `10s`, `5min`, `2h`, `1d`; a bare number is seconds; also `2.5` and `2.5s`, which
     /// httpd does not take); nil: it is none.
     public static func seconds(_ text: String) -> Double? {
@@ -36,6 +42,14 @@ public enum Moment {
         let bare = text.hasSuffix("s") ? String(text.dropLast()) : text
         guard let number = Grammar.number(bare), number >= 0, number <= 1e9 else { return nil }
         return number
+    }
+
+    /// The interval that an option has, which is longer than nothing; throws what to write instead.
+    public static func wanted(_ text: String, of option: String) throws -> Double {
+        guard let seconds = seconds(text), seconds > 0 else {
+            throw Failure(.usage, "\(option) takes a time such as 10s or 5min, longer than 0, not '\(text)'")
+        }
+        return seconds
     }
 
     /// RFC 3339 in UTC, to the second.

@@ -12,15 +12,19 @@ enum Answers {
         case .timedOut:
             Failure(
                 .unreachable,
-                "\(url): no complete answer within \(Moment.length(timeout)); is the server busy? --timeout gives it longer")
+                "\(url): no complete answer within \(Moment.length(timeout)); is the server busy? --timeout gives it longer"
+            )
         case .tls(let what):
             Failure(
                 .unreachable,
                 "\(url): TLS: \(what); --cacert FILE names whom to trust, --insecure trusts anybody")
         case .tooLong:
-            Failure(.wrongServer, "\(url): the answer has more than 64 MiB, so it is not the module's; is the URL right?")
+            Failure(
+                .wrongServer, "\(url): the answer has more than 64 MiB, so it is not the module's; is the URL right?")
         case .noHTTP(let what):
-            Failure(.wrongServer, "\(url): what answers speaks no HTTP (\(what)); is it https:// instead of http://, or another port?")
+            Failure(
+                .wrongServer,
+                "\(url): what answers speaks no HTTP (\(what)); is it https:// instead of http://, or another port?")
         case .broken(let what):
             Failure(.unreachable, "\(url): the exchange failed: \(what)")
         }
@@ -31,7 +35,8 @@ enum Answers {
         let error = moduleError(answer)
         switch answer.status {
         case 401:
-            return Failure(.refused, "\(url): the server wants a name and a password (401); give --user or FARMCTL_USER")
+            return Failure(
+                .refused, "\(url): the server wants a name and a password (401); give --user or FARMCTL_USER")
         case 403:
             let why = error.map { ": \($0)" } ?? ""
             return Failure(
@@ -52,7 +57,8 @@ enum Answers {
                     + "one with \(handler.option)")
         case 400, 413, 415:
             if let error { return Failure(.data, "\(url): \(error)") }
-            return Failure(.data, "\(url): the server refuses the request (\(answer.status)), and not in this module's words")
+            return Failure(
+                .data, "\(url): the server refuses the request (\(answer.status)), and not in this module's words")
         case 503:
             if let error { return Failure(.unreachable, "\(url): \(error)") }
         default: break
@@ -61,7 +67,8 @@ enum Answers {
         return Failure(
             .wrongServer,
             "\(url): what answers is not \(handler.rawValue) of mod_proxy_farm: status \(answer.status)\(kind); is "
-                + "'SetHandler \(handler.rawValue)' at this URL, and 'ProxyPass … !' for it? \(handler.option) names another")
+                + "'SetHandler \(handler.rawValue)' at this URL, and 'ProxyPass … !' for it? \(handler.option) names another"
+        )
     }
 
     private static var callerWord: String { "ADDRESS" }

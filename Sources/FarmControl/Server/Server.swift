@@ -33,7 +33,8 @@ public struct Server: Sendable {
     public func update(_ form: String) async throws -> [String] {
         let answer = try await post(.update, form)
         var lines = answer.text.split(separator: "\n").map { PrintableText.line(String($0)) }
-        guard answer.status == 200, let first = lines.first, first.hasPrefix("ok "), Int(first.dropFirst(3)) != nil else {
+        guard answer.status == 200, let first = lines.first, first.hasPrefix("ok "), Int(first.dropFirst(3)) != nil
+        else {
             throw await explained(answer, .update, form)
         }
         lines.removeFirst()

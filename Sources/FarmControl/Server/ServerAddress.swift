@@ -35,7 +35,9 @@ public struct ServerAddress: Equatable, Sendable {
         func wrong(_ what: String) -> Failure {
             Failure(.usage, "\(option) takes http://HOST[:PORT]/PATH or https://…, not '\(url)': \(what)")
         }
-        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw wrong("it has a blank or a strange character") }
+        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw wrong("it has a blank or a strange character")
+        }
         guard let colon = url.firstRange(of: "://"), ["http", "https"].contains(url[..<colon.lowerBound].lowercased())
         else { throw wrong("it does not begin with http:// or https://") }
         let rest = url[colon.upperBound...]
@@ -51,7 +53,9 @@ public struct ServerAddress: Equatable, Sendable {
         if authority.first == "[" {
             guard let end = authority.firstIndex(of: "]") else { return false }
             rest = authority[authority.index(after: end)...]
-            guard authority.index(after: authority.startIndex) < end, rest.isEmpty || rest.first == ":" else { return false }
+            guard authority.index(after: authority.startIndex) < end, rest.isEmpty || rest.first == ":" else {
+                return false
+            }
         } else {
             rest = authority.drop { $0 != ":" }
             guard rest.count < authority.count else { return false }

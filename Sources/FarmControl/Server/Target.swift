@@ -12,10 +12,13 @@ public struct Target: Equatable, Sendable {
     public init(parsing text: String) throws {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard Grammar.isFarm(parts[0]) else {
-            throw Failure(.usage, "a farm's name has 1 to 63 letters, digits, '_' and '-', not '\(parts[0])'; write FARM or FARM/MEMBER")
+            throw Failure(
+                .usage,
+                "a farm's name has 1 to 63 letters, digits, '_' and '-', not '\(parts[0])'; write FARM or FARM/MEMBER")
         }
         guard parts.count < 2 || Grammar.isMember(parts[1]) else {
-            throw Failure(.usage, "a member's name has 1 to 63 letters, digits and '_.:-', not '\(parts[1])'; write FARM/MEMBER")
+            throw Failure(
+                .usage, "a member's name has 1 to 63 letters, digits and '_.:-', not '\(parts[1])'; write FARM/MEMBER")
         }
         self.init(farm: parts[0], member: parts.count < 2 ? nil : parts[1])
     }

@@ -4,7 +4,9 @@ enum AdminNoteText {
     static func text(_ admin: AdminStatus, now: UInt64) -> String {
         var text = admin.state + " by \(admin.by ?? "the configuration")"
         if let since = admin.since { text += ", for \(Moment.length(seconds(since, now)))" }
-        if let until = admin.until { text += ", until \(Moment.text(until)) (in \(Moment.length(seconds(now, until))))" }
+        if let until = admin.until {
+            text += ", until \(Moment.text(until)) (in \(Moment.length(seconds(now, until))))"
+        }
         if let reason = admin.reason, !reason.isEmpty { text += ": \(reason)" }
         return text
     }
@@ -31,5 +33,7 @@ enum AdminNoteText {
     /// `3 of 8`, or `3` where it is not known of how many.
     static func left(_ now: Int, _ atStart: Int?) -> String { atStart.map { "\(now) of \($0)" } ?? "\(now)" }
 
-    private static func seconds(_ from: UInt64, _ to: UInt64) -> Double { to > from ? Double(to - from) / 1_000_000 : 0 }
+    private static func seconds(_ from: UInt64, _ to: UInt64) -> Double {
+        to > from ? Double(to - from) / 1_000_000 : 0
+    }
 }

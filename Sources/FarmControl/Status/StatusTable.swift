@@ -62,7 +62,8 @@ public struct StatusTable: Sendable {
 
     private func table(_ members: [MemberStatus]) -> Table {
         var table = Table([
-            .init("MEMBER", isRight: false, shortest: 10), .init("ADMIN", isRight: false), .init("HEALTH", isRight: false),
+            .init("MEMBER", isRight: false, shortest: 10), .init("ADMIN", isRight: false),
+            .init("HEALTH", isRight: false),
             .init("FRESH", isRight: false), .init("SHARE", sacrifice: 1), .init("REQ/S", sacrifice: 4),
             .init("INFLIGHT", sacrifice: 2), .init("LOAD", sacrifice: 5), .init("P50", sacrifice: 7),
             .init("P99", sacrifice: 3), .init("ERRORS", sacrifice: 6), .init("UPDATE", sacrifice: 8),

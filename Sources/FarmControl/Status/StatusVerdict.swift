@@ -7,8 +7,9 @@ public struct StatusVerdict: Equatable, Sendable {
     /// when it is not available. Throws when there is no such farm or member.
     public init(_ status: FarmsStatus, of target: Target? = nil) throws {
         let shown = try target.map { try status.find($0) }
-        if let (farm, member?) = shown {
-            let text = "\(farm.name)/\(member.name) admin \(member.admin.state), health \(member.health), fresh \(member.fresh)"
+        if let (farm, one) = shown, let member = one {
+            let text =
+                "\(farm.name)/\(member.name) admin \(member.admin.state), health \(member.health), fresh \(member.fresh)"
             self.status = farm.condition != "ok" ? .critical : member.isAvailable ? .done : .no
             line = Self.word(self.status) + ": " + text
             return

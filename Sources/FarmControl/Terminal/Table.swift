@@ -46,7 +46,9 @@ public struct Table: Sendable {
 
     /// The lines of the table, none longer than the screen is wide as long as there is room for the columns that stay.
     public func lines(_ screen: Screen, indent: Int = 2) -> [String] {
-        var widths = columns.indices.map { at in max(columns[at].title.count, rows.map { $0.cells[at].text.count }.max() ?? 0) }
+        var widths = columns.indices.map { at in
+            max(columns[at].title.count, rows.map { $0.cells[at].text.count }.max() ?? 0)
+        }
         var kept = Array(columns.indices)
         if let width = screen.width { fit(&kept, &widths, width - indent) }
         let margin = String(repeating: " ", count: indent)
@@ -69,7 +71,9 @@ public struct Table: Sendable {
             let over = total() - width
             if let at = kept.first(where: { widths[$0] > columns[$0].shortest ?? .max }) {
                 widths[at] = max(columns[at].shortest ?? 0, widths[at] - over)
-            } else if let at = kept.filter({ columns[$0].sacrifice > 0 }).max(by: { columns[$0].sacrifice < columns[$1].sacrifice }) {
+            } else if let at = kept.filter({ columns[$0].sacrifice > 0 }).max(by: {
+                columns[$0].sacrifice < columns[$1].sacrifice
+            }) {
                 kept.removeAll { $0 == at }
                 restore(&widths, room: width - total())
             } else {

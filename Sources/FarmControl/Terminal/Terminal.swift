@@ -9,7 +9,9 @@ public enum Terminal {
 
     /// What standard output is. Asked again for each picture, as people change their windows.
     public static var screen: Screen {
-        guard isatty(STDOUT_FILENO) == 1 else { return Screen(width: variable("COLUMNS").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }) }
+        guard isatty(STDOUT_FILENO) == 1 else {
+            return Screen(width: variable("COLUMNS").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil })
+        }
         var size = winsize()
         let known = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0
         return Screen(
@@ -20,6 +22,9 @@ public enum Terminal {
 
     /// An environment variable; nil: it is not set.
     public static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    /// The same; one without a text is as good as none.
+    public static func setting(_ name: String) -> String? { variable(name).flatMap { $0.isEmpty ? nil : $0 } }
 
     /// Writes to standard output at once. False: nobody reads it any more.
     @discardableResult
