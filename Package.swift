@@ -44,6 +44,9 @@ if !embedded {
             name: "FarmModuleTests", dependencies: ["FarmModule", "FarmTestSupport", "CFarm", "CAPR"],
             swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
         .testTarget(
+            name: "FarmControlTests", dependencies: ["FarmControl", "FarmCore", "FarmTestSupport"],
+            swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+        .testTarget(
             name: "FarmSimulatorTests",
             dependencies: [
                 "FarmSimulator", "farmsim", "FarmCore",

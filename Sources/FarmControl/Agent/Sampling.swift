@@ -54,7 +54,7 @@ public struct Sampling: Sendable {
 
 /// Measures, again and again.
 public struct Sampler: Sendable {
-    private let sampling: Sampling
+    var sampling: Sampling
     private var ticks: Readings.Ticks?
     private var good = 0
     private var bad = 0
@@ -130,7 +130,7 @@ public struct Sampler: Sendable {
         func fault(_ what: String) -> Result<String, Failure> { .failure(Failure(.data, what)) }
         switch outcome {
         case .ended(0, let said):
-            let text = said.split(separator: "\n").first.map { String($0).trimmed } ?? ""
+            let text = said.lines[0].trimmed
             guard Grammar.number(text) != nil else {
                 return fault("the command wrote '\(PrintableText.cut(text, to: 40))', which is no number such as 0.42")
             }

@@ -18,7 +18,7 @@ public struct ChangeOrder: Sendable {
     /// Who changes what, if nobody says it: the user of this machine. `by` goes before it.
     public static func by(_ by: String?, isKnownToServer: Bool) -> [(String, String)] {
         if let by { return [("by", by)] }
-        guard !isKnownToServer, let name = Terminal.setting("SUDO_USER") ?? Terminal.setting("USER") else { return [] }
+        guard !isKnownToServer, let name = Terminal.setting("SUDO_USER") ?? Terminal.user else { return [] }
         return [("by", name)]
     }
 

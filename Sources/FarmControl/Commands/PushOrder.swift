@@ -45,7 +45,7 @@ public struct PushOrder: Sendable {
                 var text = Grammar.text { refusal.write(to: &$0) }
                 if text.hasPrefix("error: ") { text.removeFirst(7) }
                 if text.hasSuffix(" (group 1)") { text.removeLast(10) }
-                return text
+                return text.replacing(" in this group", with: "")
             }
         }
     }

@@ -13,7 +13,7 @@ struct ConfigurationText {
         var lines: [Line] = []
         var held = ""
         var start = 0
-        for (at, piece) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (at, piece) in text.lines.enumerated() {
             if held.isEmpty { start = at + 1 }
             if piece.hasSuffix("\\") {
                 held += piece.dropLast()

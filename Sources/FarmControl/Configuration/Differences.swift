@@ -98,7 +98,9 @@ public struct ConfigurationCheck: Sendable {
         }
         if differences.isEmpty && !isJSON {
             let members = farms.map(\.members.count).reduce(0, +)
-            try console.line("the server runs what is in the file: \(farms.count) farms, \(members) members")
+            try console.line(
+                "the server runs what is in the file: \(Figures.many(farms.count, "farm")), "
+                    + Figures.many(members, "member"))
         }
         return differences.isEmpty ? .done : .no
     }

@@ -28,8 +28,8 @@ public enum KeyFile {
     /// Reads the text of a file.
     public static func keys(_ text: String, path: String) throws -> [CookieKey] {
         var keys: [CookieKey] = []
-        for (at, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = String(line).trimmed
+        for (at, line) in text.lines.enumerated() {
+            let line = line.trimmed
             if line.isEmpty || line.hasPrefix("#") { continue }
             let place = "\(path), line \(at + 1)"
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)

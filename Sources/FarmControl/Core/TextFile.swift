@@ -39,6 +39,11 @@ public enum TextFile {
 }
 
 extension String {
+    /// The lines of a text, which end as Unix or as others end them: to Swift that is one character or another.
+    var lines: [String] {
+        split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.map(String.init)
+    }
+
     /// Without blanks at its ends.
     var trimmed: String {
         let isBlank: (Unicode.Scalar) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\r" }

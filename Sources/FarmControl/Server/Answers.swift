@@ -42,7 +42,7 @@ enum Answers {
             return Failure(
                 .refused,
                 "\(url): the server does not allow it (403)\(why); in <Location> of \(handler.rawValue) a line such as "
-                    + "'Require ip \(callerWord)' or 'Require local' is missing for this machine or user")
+                    + "'Require ip ADDRESS' or 'Require local' is missing for this machine or user")
         case 300...399:
             let place = answer.header("Location").map { " to \($0)" } ?? ""
             return Failure(
@@ -58,9 +58,12 @@ enum Answers {
         case 400, 413, 415:
             if let error { return Failure(.data, "\(url): \(error)") }
             return Failure(
-                .data, "\(url): the server refuses the request (\(answer.status)), and not in this module's words")
-        case 503:
-            if let error { return Failure(.unreachable, "\(url): \(error)") }
+                .wrongServer,
+                "\(url): what answers refuses the request (\(answer.status)), and not in this module's words; is it another "
+                    + "server, or https:// instead of http://?")
+        case 502, 503, 504:
+            let why = error ?? "the server cannot answer now (\(answer.status))"
+            return Failure(.unreachable, "\(url): \(why)")
         default: break
         }
         let kind = answer.header("Content-Type").map { " (\(PrintableText.cut($0, to: 60)))" } ?? ""
@@ -71,12 +74,12 @@ enum Answers {
         )
     }
 
-    private static var callerWord: String { "ADDRESS" }
-
     /// What the module says is wrong, in its one line; nil: it was not the module.
     private static func moduleError(_ answer: HTTPResponse) -> String? {
         let text = answer.text
         guard text.hasPrefix("error: "), let end = text.firstIndex(of: "\n"), text.count < 2000 else { return nil }
-        return String(text[..<end].dropFirst(7))
+        let line = String(text[..<end].dropFirst(7))
+        // farmctl sends one group only.
+        return line.hasSuffix(" (group 1)") ? String(line.dropLast(10)) : line
     }
 }

@@ -25,14 +25,12 @@ public struct FarmsStatus: Sendable {
     func hint(farm: String?, member: String?) -> String? {
         guard let farm else { return nil }
         guard let found = self.farm(farm) else {
-            return farms.isEmpty ? "no farm is configured" : "there are the farms " + Self.list(farms.map(\.name))
+            return farms.isEmpty
+                ? "no farm is configured" : NearNames.hint(farm.lowercased(), "there are the farms ", farms.map(\.name))
         }
         guard let member, found.member(member) == nil else { return nil }
-        return found.members.isEmpty ? "it has no members" : "its members are " + Self.list(found.members.map(\.name))
-    }
-
-    private static func list(_ names: [String]) -> String {
-        names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", and \(names.count - 12) more" : "")
+        return found.members.isEmpty
+            ? "it has no members" : NearNames.hint(member, "its members are ", found.members.map(\.name))
     }
 
     /// The farm or member that a target names; throws what is wrong with its name.

@@ -2,6 +2,9 @@
 enum Figures {
     static func count(_ value: Int?) -> String { value.map(String.init) ?? "-" }
 
+    /// `1 farm`, `2 farms`.
+    static func many(_ count: Int, _ noun: String) -> String { "\(count) \(noun)" + (count == 1 ? "" : "s") }
+
     static func percent(_ part: Double?) -> String {
         guard let part else { return "-" }
         return fixed(part * 100, part > 0 && part < 0.1 ? 1 : 0) + "%"

@@ -23,7 +23,9 @@ public struct StatusVerdict: Equatable, Sendable {
         let members = farms.map(\.members.count).reduce(0, +)
         var says = bad
         if !missing.isEmpty { says.append("not available: " + missing.joined(separator: ", ")) }
-        if says.isEmpty { says.append("\(farms.count) farms, \(members) members, all available") }
+        if says.isEmpty {
+            says.append("\(Figures.many(farms.count, "farm")), \(Figures.many(members, "member")), all available")
+        }
         line = PrintableText.line(Self.word(self.status) + ": " + says.joined(separator: "; "))
     }
 

@@ -26,6 +26,9 @@ public enum Terminal {
     /// The same; one without a text is as good as none.
     public static func setting(_ name: String) -> String? { variable(name).flatMap { $0.isEmpty ? nil : $0 } }
 
+    /// The name of the user whose rights this program has.
+    static var user: String? { getpwuid(geteuid()).flatMap { $0.pointee.pw_name }.map { String(cString: $0) } }
+
     /// Writes to standard output at once. False: nobody reads it any more.
     @discardableResult
     public static func write(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
