@@ -24,6 +24,8 @@ struct HTTPTransport: Transport {
         }
         if isInsecure { tls.certificateVerification = .none }
         var configuration = HTTPClient.Configuration(tlsConfiguration: tls, redirectConfiguration: .disallow)
+        // `send` has the one limit that there is.
+        configuration.timeout.connect = .hours(24)
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
@@ -34,20 +36,32 @@ struct HTTPTransport: Transport {
         sent.method = HTTPMethod(rawValue: request.method)
         for (name, value) in request.headers { sent.headers.add(name: name, value: value) }
         if request.method == "POST" { sent.body = .bytes(ByteBuffer(string: request.body)) }
-        let microseconds = Int64((min(timeout, 1e9) * 1_000_000).rounded(.up))
         do {
-            let answer = try await client.execute(sent, deadline: .now() + .microseconds(microseconds))
-            var body: [UInt8] = []
-            for try await piece in answer.body {
-                body += piece.readableBytesView
-                guard body.count <= HTTPResponse.longest else { throw TransportError.tooLong }
+            return try await withThrowingTaskGroup(of: HTTPResponse.self) { group in
+                // The client's own deadline ends with the head of the answer.
+                group.addTask { [sent] in try await exchange(sent, deadline: .now() + .seconds(366 * 86_400)) }
+                group.addTask {
+                    try await Task.sleep(for: .seconds(min(timeout, 1e9)))
+                    throw TransportError.timedOut
+                }
+                defer { group.cancelAll() }
+                guard let answer = try await group.next() else { throw TransportError.timedOut }
+                return answer
             }
-            return HTTPResponse(
-                status: Int(answer.status.code), headers: answer.headers.map { (name: $0.name, value: $0.value) },
-                body: body)
         } catch {
             throw Self.told(error)
         }
+    }
+
+    private func exchange(_ request: HTTPClientRequest, deadline: NIODeadline) async throws -> HTTPResponse {
+        let answer = try await client.execute(request, deadline: deadline)
+        var body: [UInt8] = []
+        for try await piece in answer.body {
+            body += piece.readableBytesView
+            guard body.count <= HTTPResponse.longest else { throw TransportError.tooLong }
+        }
+        return HTTPResponse(
+            status: Int(answer.status.code), headers: answer.headers.map { (name: $0.name, value: $0.value) }, body: body)
     }
 
     /// Closes the connections.

@@ -35,7 +35,7 @@ class Control:
 
     def run(self, *arguments, stdin=None, **env):
         """The ended process: returncode, stdout, stderr."""
-        return subprocess.run([FARMCTL, *map(str, arguments)], env={**self.env, **env}, input=stdin, timeout=100,
+        return subprocess.run([FARMCTL, *map(str, arguments)], env={**self.env, **env}, input=stdin, timeout=60,
                               capture_output=True, text=True)
 
     def ok(self, *arguments, status=DONE, **more):
