@@ -184,9 +184,9 @@ def test_host(farms):
 # -- TLS -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def tls(farms, certificate):
-    """farmctl against the server's port that speaks TLS."""
+@contextmanager
+def speaking_tls(farms, certificate):
+    """farmctl against a port of the server that speaks TLS."""
     with bound_socket() as holder:
         port = holder.getsockname()[1]
         farms.conf.load("ssl").listen.append(port)
@@ -195,6 +195,12 @@ def tls(farms, certificate):
                        f"SSLCertificateFile {certificate[0]}", f"SSLCertificateKeyFile {certificate[1]}", "</VirtualHost>")
         farms.start()
         yield Control(port, "https")
+
+
+@pytest.fixture
+def tls(farms, certificate):
+    with speaking_tls(farms, certificate) as ctl:
+        yield ctl
 
 
 def test_cacert(tls, certificate):
@@ -211,10 +217,16 @@ def test_nobody_trusts_it(tls):
     assert "signed by nobody who is trusted" in said and "--cacert FILE" in said and "--insecure" in said
 
 
-def test_another_name(tls, certificate):
-    url = tls.url.replace("127.0.0.1", "localhost")
-    assert "for another name" in tls.fails(UNREACHABLE, "status", "--server", url, "--cacert", certificate[0])
-    tls.ok("status", "--server", url, "--insecure")
+def test_another_name(farms, tmp_path):
+    """Who is trusted speaks for its own name only."""
+    certificate, key = tmp_path / "other.crt", tmp_path / "other.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=other.example",
+                    "-addext", "subjectAltName=DNS:other.example", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True, timeout=60)
+    with speaking_tls(farms, (certificate, key)) as ctl:
+        for url in (ctl.url, ctl.url.replace("127.0.0.1", "localhost")):
+            assert "for another name" in ctl.fails(UNREACHABLE, "status", "--server", url, "--cacert", certificate)
+            ctl.ok("status", "--server", url, "--insecure")
 
 
 def test_bad_cacert(tls, certificate):
