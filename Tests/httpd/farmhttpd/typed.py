@@ -3,6 +3,7 @@ members become real members' of the test, paths of the machine's become paths in
 read with the manual's own words put back."""
 
 import contextlib
+import os
 import re
 import subprocess
 import threading
@@ -17,6 +18,7 @@ from farmhttpd.protocols import FCGI_END, FCGI_STDOUT, AJP_BODY, AJP_END, AJP_HE
 from farmhttpd.protocols import AjpMember, FcgiMember, ajp_packet, ajp_string, fcgi_record, websocket_accept
 from farmhttpd.wire import head
 
+FARMCTL = Path(os.environ.get("FARMCTL", REPOSITORY / ".build-module" / "farmctl"))
 OUR_STATUS = "/status-for-the-test"
 FARMS = "/etc/apache2/conf-enabled/farms.conf"
 # Where a machine has things, and where the test has them.
@@ -127,6 +129,7 @@ class Typist:
         for name, text in shims.items():
             (self.bin / name).write_text(f"#!/bin/sh\n{text}\n")
             (self.bin / name).chmod(0o755)
+        (self.bin / "farmctl").symlink_to(FARMCTL)
 
     def _member(self, scheme, place):
         assert scheme in KINDS, f"{self.example}: no member of the test speaks {scheme}"
@@ -229,7 +232,7 @@ class Typist:
             self.httpd.graceful() if self.httpd.running else self.httpd.start()
         else:
             assert "apachectl" not in typed and "systemctl" not in typed, f"{block}: cannot type {command}"
-            if "http://" in typed:
+            if re.search(r"http://|^farmctl ", typed):
                 self.up()
             if re.match(r"\w+=\$\(", command):
                 self.variables += command + "\n"
@@ -249,7 +252,8 @@ class Typist:
 
     def _shell(self, command, **variables):
         command = self.variables + command
-        environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **variables}
+        environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
+                       "FARMCTL_URL": f"http://127.0.0.1:{self.httpd.port}/", **variables}
         done = subprocess.run(["/bin/sh", "-c", self.real(command, is_command=True)], env=environment, cwd=REPOSITORY,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         return done.returncode, done.stdout
