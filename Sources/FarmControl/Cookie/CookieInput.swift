@@ -12,7 +12,7 @@ public enum CookieInput {
 
     /// Seconds since 1970: a number of them, or a time.
     public static func seconds(_ text: String) throws -> UInt64 {
-        if let seconds = UInt64(text), seconds < 1_000_000_000_000 { return seconds }
+        if let seconds = UInt64(text), seconds < 10_000_000_000_000 { return seconds }
         guard let time = Moment.time(text) else {
             throw Failure(.usage, "--at takes seconds since 1970 or a time such as 2026-12-31T18:00:00Z, not '\(text)'")
         }

@@ -253,7 +253,7 @@ class Typist:
     def _shell(self, command, **variables):
         command = self.variables + command
         environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
-                       "FARMCTL_URL": f"http://127.0.0.1:{self.httpd.port}/", **variables}
+                       "FARMCTL_SERVER": f"http://127.0.0.1:{self.httpd.port}/", **variables}
         done = subprocess.run(["/bin/sh", "-c", self.real(command, is_command=True)], env=environment, cwd=REPOSITORY,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         return done.returncode, done.stdout
@@ -297,12 +297,28 @@ class Typist:
                                    for name, row in self.httpd.rows().items()), "a verdict of each member")
 
     def _service(self, block):
-        """A unit's environment and command are those of the loop."""
+        """A unit's environment and command are those of the loop, or farmctl's agent."""
+        agent = re.findall(r"^ExecStart=/usr/local/bin/(farmctl agent .+)$", block.text, re.M)
+        if agent:
+            return self._agent(*agent)
         settings = dict(re.findall(r'"(\w+)=([^"]*)"', self.real(block.text, is_command=True)))
         assert set(settings) == {"FARM_UPDATE", "FARM", "MEMBERS"}, block.text
         command, = re.findall(r"^ExecStart=(.+)$", block.text, re.M)
         assert command == "/bin/sh /usr/local/bin/farm-check", command
         self._checks(**settings)
+
+    def _agent(self, command):
+        """The member that it names is told of, again and again, until it is ended."""
+        farm, member = command.split()[2:4]
+        updates = lambda: self.httpd.rows(farm)[member]["updates"]
+        before = updates()
+        agent = subprocess.Popen([self.bin / "farmctl", *command.split()[1:], "--interval", "100ms"],
+                                 env={"FARMCTL_SERVER": f"http://127.0.0.1:{self.httpd.port}/"}, stderr=subprocess.DEVNULL)
+        try:
+            wait.until(lambda: updates() > before + 1, f"updates of {member}")
+        finally:
+            agent.terminate()
+            agent.wait(20)
 
     def _line_of_crontab(self, block):
         for line in block.text.splitlines():
