@@ -47,7 +47,7 @@ help:
 demo: module
 	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE) $(if $(PORT),--port $(PORT))
 
-test: module test-packages check swift-test fuzz-corpus clients-test httpd-test
+test: module test-packages check swift-test fuzz-corpus clients-test farmctl-test httpd-test
 
 build: module
 
@@ -100,8 +100,9 @@ farmctl-test: farmctl module test-packages
 swift-test: swift packages
 	swift test
 
-httpd-test: module test-packages
-	FARM_MODULE=$(abspath $(MODULE)) $(PYTHON) -m pytest -q Tests/httpd
+# With farmctl, since the documents show what it does.
+httpd-test: module farmctl test-packages
+	FARM_MODULE=$(abspath $(MODULE)) FARMCTL=$(abspath $(CONTROL)) $(PYTHON) -m pytest -q Tests/httpd
 
 clients-test: test-packages client-packages
 	$(PYTHON) -m pytest -q Tests/clients

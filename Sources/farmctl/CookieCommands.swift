@@ -16,7 +16,9 @@ struct Cookie: AsyncParsableCommand {
 
 /// Where the key is.
 struct KeyOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("A FarmSecretFile. Without it, FARM_KEY_ID and FARM_KEY.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A FarmSecretFile. Without it, FARM_KEY_ID and FARM_KEY.", valueName: "file"),
+        completion: .file())
     var keyFile: String?
 
     func keys() throws -> [CookieKey] {

@@ -61,7 +61,8 @@ struct HTTPTransport: Transport {
             guard body.count <= HTTPResponse.longest else { throw TransportError.tooLong }
         }
         return HTTPResponse(
-            status: Int(answer.status.code), headers: answer.headers.map { (name: $0.name, value: $0.value) }, body: body)
+            status: Int(answer.status.code), headers: answer.headers.map { (name: $0.name, value: $0.value) },
+            body: body)
     }
 
     /// Closes the connections.

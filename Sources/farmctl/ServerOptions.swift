@@ -31,7 +31,9 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("What to send as Host.", valueName: "name"))
     var host: String?
 
-    @Option(help: ArgumentHelp("Certificates (PEM) to trust instead of the system's.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Certificates (PEM) to trust instead of the system's.", valueName: "file"),
+        completion: .file())
     var cacert: String?
 
     @Flag(help: "Trust any certificate.")
