@@ -8,7 +8,9 @@ APXS     ?= apxs
 PREFIX   ?= /usr/local
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-TEST_PACKAGES := python3-pytest openssl curl jq python3-prometheus-client prometheus
+TEST_PACKAGES := python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
+# What farmctl's HTTP client is built on.
+CONTROL_PACKAGES := zlib1g-dev git
 # Interpreters of what is in clients/. The large ones, 650 MB, are for `make clients-test-all`.
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
@@ -83,6 +85,7 @@ $(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols
 
 # The scratch path is of its own, so that neither the module nor the tests ever build what only farmctl is built on.
 farmctl: swift
+	@scripts/ensure-packages $(CONTROL_PACKAGES)
 	@$(MAKE) --no-print-directory $(CONTROL)
 
 $(CONTROL): $(CONTROL_SOURCES)

@@ -105,7 +105,7 @@ struct Verify: AsyncParsableCommand {
     func run() async throws {
         guard targets else { return try await Ending.after { try judge(nil, $0) } }
         try await server.ask { server, console in
-            let farms = try await server.status().status.farms
+            let farms = try await server.status().farms
             return try judge(farms.map { (name: $0.name, members: $0.members.map(\.name)) }, console)
         }
     }

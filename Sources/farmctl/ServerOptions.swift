@@ -67,8 +67,9 @@ struct ServerOptions: ParsableArguments {
         ]
         for (handler, url) in named { single[handler] = url }
         let base = server ?? Terminal.setting("FARMCTL_SERVER") ?? "http://127.0.0.1/"
+        let source = server == nil ? "FARMCTL_SERVER" : "--server"
         return Server(
-            try ServerAddress(base: base, single: single), transport: transport, user: user, host: host,
+            try ServerAddress(base: base, from: source, single: single), transport: transport, user: user, host: host,
             timeout: seconds)
     }
 }

@@ -61,7 +61,20 @@ class Control:
         return OnTerminal([FARMCTL, *map(str, arguments)], {**self.env, **env})
 
 
-class Beside:
+class Running:
+    """A process that is ended when the test is done with it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(20)
+        self.close()
+
+
+class Beside(Running):
     """A process whose lines, of both outputs, are read as they come."""
 
     def __init__(self, command, env):
@@ -74,13 +87,7 @@ class Beside:
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(20)
+    def close(self):
         self.reader.join(20)
         self.process.stdout.close()
 
@@ -94,7 +101,7 @@ class Beside:
         return status
 
 
-class OnTerminal:
+class OnTerminal(Running):
     """A process on a terminal of its own."""
 
     def __init__(self, command, env, columns=100, rows=30):
@@ -104,13 +111,7 @@ class OnTerminal:
         os.close(slave)
         self.said = ""
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(20)
+    def close(self):
         os.close(self.master)
 
     def _more(self):

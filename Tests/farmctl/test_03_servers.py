@@ -128,7 +128,7 @@ def test_bad_options(ctl, arguments, says):
 
 
 def test_bad_environment(ctl):
-    assert "--server takes" in ctl.fails(USAGE, "status", FARMCTL_SERVER="nonsense")
+    assert "FARMCTL_SERVER takes http://HOST" in ctl.fails(USAGE, "status", FARMCTL_SERVER="nonsense")
     assert "NAME:PASSWORD" in ctl.fails(USAGE, "status", FARMCTL_USER="ann")
     ctl.ok("status", FARMCTL_USER="")
     assert ctl.fails(UNREACHABLE, "status", FARMCTL_SERVER="http://127.0.0.1:1").startswith("http://127.0.0.1:1/farm-status: ")

@@ -50,7 +50,12 @@ def page():
         words = title.strip('"').split()
         name = " ".join(words[:2] if words[0] == "cookie" else words[:1])
         own[name] = options_in(rest)
-    return own, options_in(text.split("\n.SH OPTIONS\n")[1].split("\n.SH ")[0]) - {"help"}
+    return own, options_in(text.split("\n.SH OPTIONS\n")[1].split("\n.SH ")[0]) - {"help", "version"}
+
+
+def test_version_is_the_modules():
+    version, = re.findall(r'FARM_VERSION "(.+)"', (REPOSITORY / "CShim" / "farm_version.h").read_text())
+    assert help_of("--version").stdout == version + "\n"
 
 
 def test_manual_page_has_every_command_and_option():

@@ -36,7 +36,7 @@ public struct DrainWait: Sendable {
         var before: Left?
         while true {
             do {
-                let left = try left(await server.status().status)
+                let left = try left(await server.status())
                 answered = console.time
                 if !left.ended.isEmpty { return try ended(left, console, isJSON) }
                 if isEmpty(left) { return try empty(console, isJSON, console.time - start) }

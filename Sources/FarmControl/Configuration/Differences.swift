@@ -83,7 +83,7 @@ public struct ConfigurationCheck: Sendable {
 
     /// Writes each difference; `no` when there is one.
     public func check(_ server: Server, on console: some Console, isJSON: Bool) async throws -> ExitStatus {
-        let differences = Differences(farms, try await server.status().status).all
+        let differences = Differences(farms, try await server.status()).all
         notes.forEach(console.complain)
         for one in differences {
             if isJSON {

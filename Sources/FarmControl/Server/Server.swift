@@ -21,12 +21,12 @@ public struct Server: Sendable {
     }
 
     /// The state of all farms.
-    public func status() async throws -> StatusAnswer {
+    public func status() async throws -> FarmsStatus {
         let answer = try await ask(.status, "GET", query: "?format=json")
         guard answer.status == 200, let json = JSONReader.read(answer.body), let status = FarmsStatus(json) else {
             throw Answers.failure(answer, .status, address.url(.status))
         }
-        return StatusAnswer(bytes: answer.body, status: status)
+        return status
     }
 
     /// Pushes an update; the lines about the members.
@@ -84,7 +84,7 @@ public struct Server: Sendable {
     /// A refusal; where it is of a name, with the names that there are, if the status can be had.
     private func explained(_ answer: HTTPResponse, _ handler: Handler, _ form: String) async -> Failure {
         let failure = Answers.failure(answer, handler, address.url(handler))
-        guard answer.status == 404, failure.status == .data, let known = try? await status().status else {
+        guard answer.status == 404, failure.status == .data, let known = try? await status() else {
             return failure
         }
         var names: [String: String] = [:]
@@ -95,12 +95,6 @@ public struct Server: Sendable {
         let hint = known.hint(farm: names["farm"], member: names["member"])
         return Failure(.data, failure.message + (hint.map { "; \($0)" } ?? ""))
     }
-}
-
-/// The state of all farms: as it was sent, and read.
-public struct StatusAnswer: Sendable {
-    public let bytes: [UInt8]
-    public let status: FarmsStatus
 }
 
 enum Condition {

@@ -7,17 +7,16 @@ public enum Handler: String, CaseIterable, Sendable {
 
     /// The option that names its URL alone.
     var option: String { "--\(rawValue.dropFirst(5))-url" }
-    /// The environment variable that does.
-    var variable: String { "FARMCTL_\(rawValue.dropFirst(5).uppercased())_URL" }
 }
 
 /// Where the handlers are.
 public struct ServerAddress: Equatable, Sendable {
     private var urls: [Handler: String]
 
-    /// `base` has the handlers below its path, under their own names; each of `single` stands for itself.
-    public init(base: String, single: [Handler: String] = [:]) throws {
-        let root = try Self.checked(base, of: "--server")
+    /// `base` has the handlers below its path, under their own names; each of `single` stands for itself. `source` is where
+    /// the base was written.
+    public init(base: String, from source: String = "--server", single: [Handler: String] = [:]) throws {
+        let root = try Self.checked(base, of: source)
         urls = [:]
         for handler in Handler.allCases {
             if let url = single[handler] {

@@ -3,7 +3,6 @@
 public struct FarmsStatus: Sendable {
     public let json: JSON
     public let farms: [FarmStatus]
-    public let version: String?
     /// Of the answer, in microseconds since 1970.
     public let now: UInt64
 
@@ -14,7 +13,6 @@ public struct FarmsStatus: Sendable {
         guard read.allSatisfy({ $0 != nil }) else { return nil }
         self.json = json
         self.farms = read.compactMap(\.self)
-        version = json["module"]?["version"]?.string
         self.now = json["module"]?["now"]?.string.flatMap { Moment.read($0, now: 0) } ?? now
     }
 

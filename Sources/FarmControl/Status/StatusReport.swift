@@ -9,18 +9,17 @@ public struct StatusReport: Sendable {
     /// Shows the status once.
     public func show(_ server: Server, on console: some Console) async throws {
         let answer = try await server.status()
-        guard isJSON else { return try console.write(text(answer.status, console.screen)) }
-        try console.line(target.map { try answer.status.json(of: $0) } ?? answer.status.json)
+        guard isJSON else { return try console.write(text(answer, console.screen)) }
+        try console.line(target.map { try answer.json(of: $0) } ?? answer.json)
     }
 
     /// Says what a monitor has to know: one line. What the server does not say is unknown.
     public func check(_ server: Server, on console: some Console) async throws -> ExitStatus {
         let verdict: StatusVerdict
         do {
-            verdict = try StatusVerdict(await server.status().status, of: target)
+            verdict = try StatusVerdict(await server.status(), of: target)
         } catch let failure as Failure {
-            try console.line("UNKNOWN: " + failure.message)
-            return .unknown
+            verdict = StatusVerdict(unknown: failure)
         }
         if isJSON {
             try console.line(.object(["status": .number(Int(verdict.status.rawValue)), "says": .string(verdict.line)]))
@@ -41,9 +40,9 @@ public struct StatusReport: Sendable {
             do {
                 let answer = try await server.status()
                 if isJSON {
-                    picture = (try target.map { try answer.status.json(of: $0) } ?? answer.status.json).text + "\n"
+                    picture = (try target.map { try answer.json(of: $0) } ?? answer.json).text + "\n"
                 } else {
-                    picture = Moment.text(answer.status.now) + "\n" + (try text(answer.status, console.screen))
+                    picture = Moment.text(answer.now) + "\n" + (try text(answer, console.screen))
                 }
             } catch let failure as Failure where failure.status == .unreachable {
                 if isJSON || !console.isLive { console.complain(failure.message) }

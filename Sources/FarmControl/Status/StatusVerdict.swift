@@ -29,10 +29,17 @@ public struct StatusVerdict: Equatable, Sendable {
         line = PrintableText.line(Self.word(self.status) + ": " + says.joined(separator: "; "))
     }
 
+    /// Of a server that does not say.
+    init(unknown failure: Failure) {
+        status = .unknown
+        line = Self.word(.unknown) + ": " + failure.message
+    }
+
     private static func word(_ status: ExitStatus) -> String {
         switch status {
         case .done: "OK"
         case .no: "WARNING"
+        case .unknown: "UNKNOWN"
         default: "CRITICAL"
         }
     }

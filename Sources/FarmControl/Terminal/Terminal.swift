@@ -33,10 +33,6 @@ public enum Terminal {
     @discardableResult
     public static func write(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
 
-    /// Writes bytes to standard output at once.
-    @discardableResult
-    public static func write(bytes: [UInt8]) -> Bool { write(bytes, to: STDOUT_FILENO) }
-
     /// One line on standard error, with the name of the program.
     public static func complain(_ message: String) {
         _ = write("farmctl: \(message)\n", to: STDERR_FILENO)
