@@ -46,6 +46,7 @@ static int write_status(request_rec *r, uint32_t format)
 {
     farm_out out = farm_out_begin(r);
 
+    out.piece = FARM_OUT_PIECE;
     farm_on_status(farm_current->engine, format, NULL, &out);
     return farm_out_end(&out);
 }
@@ -58,6 +59,9 @@ static void write_nothing(request_rec *r, uint32_t format)
     }
     else if (format == FARM_STATUS_OPENMETRICS) {
         ap_rputs("# EOF\n", r);
+    }
+    else {
+        ap_rputs("module: -\ncookies: -\n", r);
     }
 }
 
@@ -110,5 +114,6 @@ static int status_section(request_rec *r, int flags)
 
 void farm_status_hooks(void)
 {
+    ap_hook_post_perdir_config(farm_page_quiet, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, status_section, NULL, NULL, APR_HOOK_MIDDLE);
 }

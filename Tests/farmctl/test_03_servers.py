@@ -95,10 +95,15 @@ def test_closed_without_an_answer():
         assert "closed the connection" in ctl.fails(UNREACHABLE, "status")
 
 
-@pytest.mark.parametrize("command", COMMANDS[:10], ids=" ".join)
-def test_slow_server(command):
-    """It has begun to answer, and does not come to an end."""
-    with speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok", hold=True) as ctl:
+SLOW = {"silent": b"", "head": b"HTTP/1.1 200 OK\r\nContent-Le", "body": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok",
+        "interim": b"HTTP/1.1 103 Early Hints\r\n\r\n"}
+
+
+@pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW.keys())
+@pytest.mark.parametrize("command", COMMANDS[:3], ids=" ".join)
+def test_slow_server(command, answer):
+    """It does not come to an end, wherever in its answer it is."""
+    with speaking(answer, hold=True) as ctl:
         said = ctl.fails(UNREACHABLE, *command, "--timeout", "300ms")
     assert "no complete answer within 0.3s" in said and "--timeout" in said
 
