@@ -65,11 +65,10 @@ struct Mint: AsyncParsableCommand {
             if left == 0 { console.complain("exp=\(end) is over: no server will follow it") }
             let header = CookieMint.header(name: name, value: value, seconds: left)
             if json {
-                try console.write(
-                    JSON.object(["cookie": .string(value), "header": .string(header), "exp": .number(String(end))]).text
-                        + "\n")
+                try console.line(
+                    .object(["cookie": .string(value), "header": .string(header), "exp": .number(String(end))]))
             } else {
-                try console.write((self.header ? header : value) + "\n")
+                try console.line(self.header ? header : value)
             }
             return .done
         }
@@ -122,10 +121,11 @@ struct Verify: AsyncParsableCommand {
         let verdicts = CookieJudge(try keys.keys(), CryptoAuthenticator(), farms: farms)
             .judge(try CookieInput.values(values), request)
         for verdict in verdicts {
-            try console.write(
-                server.json
-                    ? CookieVerdictText.json(verdict).text + "\n"
-                    : CookieVerdictText.line(verdict, now: request.now) + "\n")
+            if server.json {
+                try console.line(CookieVerdictText.json(verdict))
+            } else {
+                try console.line(CookieVerdictText.line(verdict, now: request.now))
+            }
         }
         if case .accepted? = verdicts.last { return .done }
         return .no

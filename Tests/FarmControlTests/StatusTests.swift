@@ -61,6 +61,33 @@ import Testing
         for line in try lines(Screen(width: width)) { #expect(line.count <= width, "\(line)") }
     }
 
+    /// What a server sends is not believed: whatever it is, it is shown or refused.
+    @Test(arguments: 0..<40) func anyAnswerIsShownOrRefused(_ seed: UInt64) {
+        var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1
+        func random(_ limit: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % limit
+        }
+        let pieces = [
+            "9e307", "-1", "1e-300", "null", "\"\"", "[]", "{}", "9007199254740993", "\\u0000", "\u{1B}[2J", "\"", "}",
+            "99",
+        ]
+        for _ in 0..<50 {
+            var bytes = Array(Self.text.utf8)
+            for _ in 0...random(6) {
+                let at = random(bytes.count)
+                let end = min(bytes.count, at + random(8))
+                bytes.replaceSubrange(
+                    at..<end, with: random(2) == 0 ? Array(pieces[random(pieces.count)].utf8) : [UInt8(random(256))])
+            }
+            guard let json = JSONReader.read(bytes), let status = FarmsStatus(json) else { continue }
+            let lines = try? StatusTable(status, order: .load).lines(Screen(width: 80))
+            #expect(lines?.contains { $0.contains("\u{1B}") } == false)
+            _ = try? StatusVerdict(status)
+            _ = try? DrainWait([Target(farm: "app")], limit: nil, isRequestsOnly: false).left(status)
+        }
+    }
+
     @Test func colourIsNeverTheOnlySign() throws {
         let painted = try lines(Screen(colour: true)).joined(separator: "\n")
         #expect(painted.contains("\u{1B}[31m"))

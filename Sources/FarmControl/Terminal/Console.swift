@@ -16,10 +16,10 @@ public protocol Console: Sendable {
 
 extension Console {
     /// Writes a line.
-    func line(_ text: String) throws { try write(text + "\n") }
+    public func line(_ text: String) throws { try write(text + "\n") }
 
     /// Writes a value as a line of JSON.
-    func line(_ json: JSON) throws { try write(json.text + "\n") }
+    public func line(_ json: JSON) throws { try write(json.text + "\n") }
 }
 
 /// Nobody reads what is written: the command ends, and nothing is wrong.

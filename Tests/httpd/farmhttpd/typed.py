@@ -129,6 +129,8 @@ class Typist:
         for name, text in shims.items():
             (self.bin / name).write_text(f"#!/bin/sh\n{text}\n")
             (self.bin / name).chmod(0o755)
+        if any("farmctl " in block.text for block in self.example.blocks if block.kind != "apache"):
+            assert FARMCTL.exists(), f"{self.example}: {FARMCTL} is missing: run `make farmctl`, or set FARMCTL"
         (self.bin / "farmctl").symlink_to(FARMCTL)
 
     def _member(self, scheme, place):
