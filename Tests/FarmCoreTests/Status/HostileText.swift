@@ -7,7 +7,7 @@ enum HostileText {
         "\" onload=\"x", "' onload='x", "a: b", "x\nfarm[app].condition: down", "x\r\ny", "x\u{0B}y\u{0C}z", "\u{0}",
         "\u{1}",
         "\u{1F}", "\u{7F}", "\u{80}", "\u{85}", "\u{9F}", "\u{A0}", "ä", "neue Kühlung ❄", "\u{2028}", "\u{2029}",
-        "\u{202E}gnp.exe", "\u{2066}a\u{2069}", "\u{200F}", "\u{FEFF}", "\u{FFFD}", "\u{FFFE}", "😀", "\u{10FFFF}",
+        "\u{202E}gnp.exe", "\u{2066}a\u{2069}", "\u{200F}", "a\u{FEFF}", "\u{FFFD}", "\u{FFFE}", "😀", "\u{10FFFF}",
         "}\n# EOF\n", "a\"} 1\nfarm_x 2", "\\n", "]]>", "<!--", "-->", "${x}", "%0A",
         String(repeating: "\"", count: 5_000),
     ]
