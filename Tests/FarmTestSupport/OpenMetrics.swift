@@ -1,37 +1,37 @@
 /// OpenMetrics text 1.0, read as strictly as the standard has it.
-struct OpenMetrics {
-    struct Sample: Equatable {
-        var name: String
-        var labels: [(name: String, value: String)]
-        var value: String
+public struct OpenMetrics {
+    public struct Sample: Equatable {
+        public var name: String
+        public var labels: [(name: String, value: String)]
+        public var value: String
 
-        static func == (a: Sample, b: Sample) -> Bool { a.name == b.name && a.isOf(b) && a.value == b.value }
+        public static func == (a: Sample, b: Sample) -> Bool { a.name == b.name && a.isOf(b) && a.value == b.value }
         private func isOf(_ other: Sample) -> Bool {
             labels.count == other.labels.count && zip(labels, other.labels).allSatisfy { $0 == $1 }
         }
 
-        subscript(_ name: String) -> String? { labels.first { $0.name == name }?.value }
-        var number: Double { value == "+Inf" ? .infinity : Double(value) ?? .nan }
+        public subscript(_ name: String) -> String? { labels.first { $0.name == name }?.value }
+        public var number: Double { value == "+Inf" ? .infinity : Double(value) ?? .nan }
     }
 
-    struct Family {
-        var name: String
-        var type: String
-        var unit: String?
-        var help: String
-        var samples: [Sample] = []
+    public struct Family {
+        public var name: String
+        public var type: String
+        public var unit: String?
+        public var help: String
+        public var samples: [Sample] = []
     }
 
-    private(set) var families: [Family] = []
+    public private(set) var families: [Family] = []
 
-    struct Fault: Error { var what: String }
+    public struct Fault: Error { public var what: String }
 
     private static let suffixes: [String: [String]] = [
         "counter": ["_total"], "gauge": [""], "stateset": [""], "info": ["_info"],
         "histogram": ["_bucket", "_count", "_sum"],
     ]
 
-    init(_ text: String) throws {
+    public init(_ text: String) throws {
         guard text.hasSuffix("\n") else { throw Fault(what: "the last line does not end") }
         var lines = text.dropLast().split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.popLast() == "# EOF" else { throw Fault(what: "no # EOF at the end") }
@@ -110,7 +110,7 @@ struct OpenMetrics {
         throw Fault(what: "a label does not end")
     }
 
-    subscript(_ family: String) -> Family? { families.first { $0.name == family } }
+    public subscript(_ family: String) -> Family? { families.first { $0.name == family } }
 }
 
 extension Substring {

@@ -1,17 +1,17 @@
 /// HTML as strictly as the page writes it: what stands in it, apart from text and the values of attributes.
-struct Markup {
+public struct Markup {
     /// Tags with the names of their attributes, in order.
-    private(set) var shape: [String] = []
+    public private(set) var shape: [String] = []
     /// What `id` attributes say.
-    private(set) var ids: [String] = []
+    public private(set) var ids: [String] = []
     /// The text between tags, as it is written.
-    private(set) var text = ""
+    public private(set) var text = ""
 
     private static let empty: Set<String> = ["input", "rect", "path", "hr", "meta", "link", "br"]
 
-    struct Fault: Error { var what: String }
+    public struct Fault: Error { public var what: String }
 
-    init(_ html: String) throws {
+    public init(_ html: String) throws {
         var rest = html.unicodeScalars[...]
         var open: [String] = []
         while let next = rest.popFirst() {
