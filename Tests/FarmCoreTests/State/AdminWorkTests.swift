@@ -39,6 +39,15 @@ import Testing
         #expect(paper.note.work == Self.work(inflight, clients))
     }
 
+    /// As the table's layout has it: a count and 1, so that fresh memory is "not known".
+    @Test func itIsStoredAsACountAndOne() {
+        let paper = Paper()
+        paper.set(Self.work(0, 41))
+        #expect(paper.note.pointee.inflight == 1 && paper.note.pointee.clients == 42)
+        paper.set(nil)
+        #expect(paper.note.pointee.inflight == 0 && paper.note.pointee.clients == 0)
+    }
+
     @Test func whatIsTooLargeIsTheLargest() {
         let paper = Paper()
         paper.set(Self.work(.max, .max))
