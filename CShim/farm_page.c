@@ -73,21 +73,33 @@ static const char *manager_location(request_rec *r)
     return path;
 }
 
+/* A note of a request that asks whether its client may use the manager. */
+static const char asking[] = "farm-page-asks";
+
 /* Whether httpd would let the client of `r` use the manager at `path`. A refusal is no fault of a client that has not asked,
  * so it is kept out of the log. */
 static int is_allowed(request_rec *r, const char *path)
 {
-    struct ap_logconf quiet = { NULL, APLOG_EMERG };
-    const struct ap_logconf *before = r->log;
     request_rec *asked;
     int allowed;
 
-    r->log = &quiet;
+    apr_table_setn(r->notes, asking, "");
     asked = ap_sub_req_method_uri("POST", path, r, NULL);
     allowed = asked->status == HTTP_OK && asked->handler && !strcmp(asked->handler, "farm-manager");
     ap_destroy_sub_req(asked);
-    r->log = before;
+    apr_table_unset(r->notes, asking);
     return allowed;
+}
+
+/* httpd gives each request the log of its Location, whatever its main request had, so this is the first chance to take it. */
+int farm_page_quiet(request_rec *r)
+{
+    static const struct ap_logconf quiet = { NULL, APLOG_EMERG };
+
+    if (r->main && apr_table_get(r->main->notes, asking)) {
+        r->log = &quiet;
+    }
+    return DECLINED;
 }
 
 farm_page_manager farm_page_find_manager(request_rec *r)

@@ -14,6 +14,8 @@ typedef struct farm_page_manager {
 farm_page_manager farm_page_find_manager(request_rec *r);
 /* Whether a script of the page asks for what has changed. */
 int farm_page_is_update(request_rec *r);
+/* Hook post_perdir_config: keeps what is found out so out of the error log. */
+int farm_page_quiet(request_rec *r);
 /* Answers with the page, or, when a script of the page asks for it, with what changes in it. */
 int farm_page_answer(request_rec *r, farm_page_manager manager);
 /* Once, before a configuration is read. */

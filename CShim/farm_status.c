@@ -59,6 +59,9 @@ static void write_nothing(request_rec *r, uint32_t format)
     else if (format == FARM_STATUS_OPENMETRICS) {
         ap_rputs("# EOF\n", r);
     }
+    else {
+        ap_rputs("module: -\ncookies: -\n", r);
+    }
 }
 
 /* SetHandler farm-status. */
@@ -110,5 +113,6 @@ static int status_section(request_rec *r, int flags)
 
 void farm_status_hooks(void)
 {
+    ap_hook_post_perdir_config(farm_page_quiet, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, status_section, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -52,6 +52,27 @@ public struct Farm {
         scratch.deallocate()
     }
 
+    /// The same farm over copies of its rows, for questions about one moment. It has only borrowed what `deallocate` frees,
+    /// and nobody may choose from it.
+    public func over(_ row: FarmRow, _ members: UnsafeMutableBufferPointer<Member>) -> Farm {
+        Farm(copyOf: self, row: row, members: members)
+    }
+
+    private init(copyOf farm: Farm, row: FarmRow, members: UnsafeMutableBufferPointer<Member>) {
+        self.row = row
+        self.members = members
+        algorithm = farm.algorithm
+        health = farm.health
+        freshness = farm.freshness
+        slowStart = farm.slowStart
+        panic = farm.panic
+        redirects = farm.redirects
+        views = farm.views
+        current = farm.current
+        rebuilding = farm.rebuilding
+        scratch = farm.scratch
+    }
+
     public var constMembers: UnsafeBufferPointer<Member> { UnsafeBufferPointer(members) }
 
     public func condition(now: UInt64) -> Condition {

@@ -33,7 +33,15 @@ public struct ByteWriter: ~Copyable {
     }
 
     public mutating func bytes(_ bytes: UnsafeBufferPointer<UInt8>) {
-        for next in bytes { byte(next) }
+        guard let start = bytes.baseAddress else { return }
+        var at = 0
+        while at < bytes.count {
+            if used == Self.size { flush() }
+            let piece = min(bytes.count - at, Self.size - used)
+            (buffer + used).update(from: start + at, count: piece)
+            used += piece
+            at += piece
+        }
     }
 
     public mutating func number(_ value: UInt64) {

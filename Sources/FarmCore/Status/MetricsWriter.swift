@@ -61,6 +61,11 @@ public struct MetricsWriter: ~Copyable {
 
     public mutating func label(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
         beginLabel(name)
+        // No name has any of these, by its grammar.
+        guard value.contains(where: { $0 == 0x22 || $0 == 0x5C || $0 == 0x0A }) else {
+            out.bytes(value)
+            return out.byte(0x22)
+        }
         for byte in value {
             switch byte {
             case 0x22, 0x5C:
@@ -79,10 +84,10 @@ public struct MetricsWriter: ~Copyable {
         out.byte(0x22)
     }
 
-    /// The label of a histogram's bucket: the largest value in it; infinity is written too.
-    public mutating func label(upTo bound: Double) {
+    /// The label of a histogram's bucket: the largest value in it, as the text of that number; nil: infinity.
+    public mutating func label(upTo bound: UnsafeBufferPointer<UInt8>?) {
         beginLabel("le")
-        number(bound)
+        if let bound { out.bytes(bound) } else { out.text("+Inf") }
         out.byte(0x22)
     }
 

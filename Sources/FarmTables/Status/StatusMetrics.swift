@@ -75,28 +75,37 @@ extension StatusSnapshot {
         out.begin(
             "farm_member_latency_seconds", .histogram, unit: "seconds",
             help: "From the choice of the member to the status line of its answer.")
+        let bounds = LatencyBounds()
         for farm in farms {
-            for at in farm.members {
-                let member = members[at]
-                var count: UInt64 = 0
-                for bucket in 0..<LatencyBuckets.count {
-                    let bound = LatencyBuckets.lowerBound(of: bucket)
-                    if bucket > 0 && bound & (bound - 1) == 0 {
-                        Self.begin(&out, "_bucket", farm, member)
-                        out.label(upTo: Double(bound) / 1_000_000)
-                        out.value(count: count)
-                    }
-                    count &+= member.buckets[bucket]
-                }
-                Self.begin(&out, "_bucket", farm, member)
-                out.label(upTo: .infinity)
-                out.value(count: count)
-                Self.begin(&out, "_count", farm, member)
-                out.value(count: count)
-                Self.begin(&out, "_sum", farm, member)
-                out.value(Double(member.row.pointee.latency_sum) / 1_000_000)
-            }
+            for at in farm.members { writeLatencies(&out, farm, members[at], bounds) }
         }
+    }
+
+    private func writeLatencies(
+        _ out: inout MetricsWriter, _ farm: FarmReading, _ member: MemberReading, _ bounds: borrowing LatencyBounds
+    ) {
+        var count: UInt64 = 0
+        var bucket = 0
+        for octave in 0..<LatencyBounds.count {
+            while bucket < LatencyBounds.bucket(octave) {
+                count &+= member.buckets[bucket]
+                bucket += 1
+            }
+            Self.begin(&out, "_bucket", farm, member)
+            out.label(upTo: bounds[octave])
+            out.value(count: count)
+        }
+        while bucket < LatencyBuckets.count {
+            count &+= member.buckets[bucket]
+            bucket += 1
+        }
+        Self.begin(&out, "_bucket", farm, member)
+        out.label(upTo: nil)
+        out.value(count: count)
+        Self.begin(&out, "_count", farm, member)
+        out.value(count: count)
+        Self.begin(&out, "_sum", farm, member)
+        out.value(Double(member.row.pointee.latency_sum) / 1_000_000)
     }
 
     private func writePushed(_ out: inout MetricsWriter) {

@@ -93,10 +93,11 @@ extension StatusSnapshot {
         out.field("admin_reason", text: ByteWriter.bytes(of: farm_note_reason(note), limit: AdminWord.longestReason))
         out.field("admin_since", time: note.pointee.since_us)
         out.field("admin_until", time: note.pointee.until_us)
-        guard admin != .on, let work = note.work else { return out.unknown("drain") }
+        guard admin != .on else { return out.unknown("drain") }
+        let work = note.work
         out.section("drain") { out in
-            out.field("inflight_at_start", count: UInt64(work.inflight))
-            out.field("clients_at_start", count: UInt64(work.clients))
+            out.field("inflight_at_start", number: work.map { Double($0.inflight) } ?? .nan)
+            out.field("clients_at_start", number: work.map { Double($0.clients) } ?? .nan)
         }
     }
 }

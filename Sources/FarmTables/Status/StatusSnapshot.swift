@@ -12,6 +12,8 @@ struct StatusSnapshot: ~Copyable {
     let metricCount: Int
     private let farmRows: UnsafeMutablePointer<farm_farm_row>
     private let rows: UnsafeMutablePointer<farm_member_row>
+    /// Members over the copies, for what a farm says of its members.
+    private let copies: UnsafeMutableBufferPointer<Member>
     private let values: UnsafeMutablePointer<UInt64>
     private let shares: UnsafeMutablePointer<Double>
     let farms: UnsafeMutableBufferPointer<FarmReading>
@@ -62,6 +64,7 @@ struct StatusSnapshot: ~Copyable {
         metricCount = engine.tables.metricCount
         farmRows = .allocate(capacity: max(1, engine.farms.count))
         rows = .allocate(capacity: max(1, engine.members.count))
+        copies = .allocate(capacity: engine.members.count)
         values = .allocate(capacity: max(1, engine.members.count * metricCount))
         shares = .allocate(capacity: max(1, engine.members.count))
         farms = .allocate(capacity: engine.farms.count)
@@ -74,15 +77,16 @@ struct StatusSnapshot: ~Copyable {
             Self.copy(farm.row, to: farmRows + at)
             let first = Int(engine.firstMember(UInt32(at)))
             for local in 0..<farm.members.count {
-                copy(farm.members[local].row, engine.values(farm: at, local: local), to: first + local)
+                copy(farm.members[local], engine.values(farm: at, local: local), to: first + local)
             }
-            var measured = Shares(farm, now: now)
+            let last = first + farm.members.count
+            let copied = farm.over(farmRows + at, UnsafeMutableBufferPointer(rebasing: copies[first..<last]))
+            var measured = Shares(copied, now: now)
             measured.all(into: shares + first)
             measured.deallocate()
-            let reading = reading(farm: at)
-            farms.initializeElement(at: at, to: reading)
-            for number in reading.members {
-                members.initializeElement(at: number, to: self.reading(member: number, of: reading))
+            farms.initializeElement(at: at, to: reading(farm: at, copied, members: first..<last))
+            for number in first..<last {
+                members.initializeElement(at: number, to: reading(member: number, of: copied, at))
             }
         }
     }
@@ -90,14 +94,17 @@ struct StatusSnapshot: ~Copyable {
     deinit {
         farmRows.deallocate()
         rows.deallocate()
+        copies.deallocate()
         values.deallocate()
         shares.deallocate()
         farms.deallocate()
         members.deallocate()
     }
 
-    private func copy(_ row: MemberRow, _ live: UnsafePointer<UInt64>, to at: Int) {
+    private func copy(_ member: Member, _ live: UnsafePointer<UInt64>, to at: Int) {
+        let row = member.row
         let copy = rows + at
+        copies.initializeElement(at: at, to: Member(row: copy, ledger: member.ledger))
         let kept = values + at * metricCount
         RowWriting.read(&row.pointee.sequence) {
             Self.copyWords(row, to: copy)
@@ -121,33 +128,28 @@ struct StatusSnapshot: ~Copyable {
         }
     }
 
-    private func reading(farm at: Int) -> FarmReading {
-        let farm = engine.farms[at]
-        let first = Int(engine.firstMember(UInt32(at)))
-        let members = first..<(first + farm.members.count)
+    /// `farm` is the one over the copies.
+    private func reading(farm at: Int, _ farm: Farm, members: Range<Int>) -> FarmReading {
         let history = engine.history(farm: at)
         let inflight = members.reduce(UInt32(0)) { $0 &+ InFlight.count(rows + $1) }
         return FarmReading(
-            number: at, row: farmRows + at, algorithm: farm.algorithm.name,
-            admin: Admin(rawValue: farmRows[at].admin) ?? .off, condition: farm.condition(now: now),
-            available: members.count { farm.isAvailable(rows + $0, now: now) }, inflight: inflight,
-            rates: history.rates(Engine.sample(farmRows + at, inflight: inflight, now: now)), history: history,
-            members: members)
+            number: at, row: farmRows + at, algorithm: farm.algorithm.name, admin: farm.admin,
+            condition: farm.condition(now: now), available: members.count { farm.isAvailable(rows + $0, now: now) },
+            inflight: inflight, rates: history.rates(Engine.sample(farmRows + at, inflight: inflight, now: now)),
+            history: history, members: members)
     }
 
-    private func reading(member at: Int, of farm: FarmReading) -> MemberReading {
+    /// `farm` is the one over the copies, and has this number.
+    private func reading(member at: Int, of farm: Farm, _ farmNumber: Int) -> MemberReading {
         let row = rows + at
-        let local = at - farm.members.lowerBound
-        let state = row.state
-        let freshness = engine.farms[farm.number].freshness
-        let history = engine.history(farm: farm.number, local: local)
+        let local = at - Int(engine.firstMember(UInt32(farmNumber)))
+        let history = engine.history(farm: farmNumber, local: local)
         let seconds = wallClock / 1_000_000
-        let clients = engine.clients(farm: farm.number, local: local)
+        let clients = engine.clients(farm: farmNumber, local: local)
         return MemberReading(
             row: row, values: values + at * metricCount, url: ByteWriter.bytes(of: engine.config.members[at].url),
-            state: state, isIn: freshness.isIn(row, now: now),
-            isAvailable: engine.farms[farm.number].isAvailable(row, now: now), share: shares[at],
-            load: freshness.load(row, now: now), age: Self.age(row.pointee.updated_us, now),
+            state: row.state, isIn: farm.freshness.isIn(row, now: now), isAvailable: farm.isAvailable(row, now: now),
+            share: shares[at], load: farm.freshness.load(row, now: now), age: Self.age(row.pointee.updated_us, now),
             rates: history.rates(Engine.sample(row, now: now)), history: history,
             clients: UInt64(clients.count(now: seconds).rounded()), clientsUntil: clients.until(now: seconds) ?? 0)
     }
