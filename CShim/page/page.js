@@ -175,6 +175,7 @@
       if ($(".forms[open], input:focus")) return say("The configuration has changed: reload the page.");
       return location.reload();
     }
+    if (!$("section")) return say("");
     for (const section of $$("section", fresh)) putFarm(document.getElementById(section.id), section);
     $("main").dataset.now = $("main", fresh).dataset.now;
     put($("#sum"), $("#sum", fresh));

@@ -3,7 +3,7 @@
 import pytest
 from farmbrowser.forms import Change
 from farmhttpd import wait
-from farmhttpd.client import Client
+from farmhttpd.fallback import kept_busy
 from farmhttpd.manager import change, farm_of
 from farmhttpd.update import push
 from selenium.webdriver.common.keys import Keys
@@ -24,18 +24,6 @@ def opened(httpd, browser, target="/farm-status", **options):
 def is_same(browser):
     """Whether the page has not been loaded again."""
     return browser.js("return window.same === true")
-
-
-def in_flight(httpd, member, count):
-    """That many requests that wait in a member; the clients."""
-    member.hold()
-    made = []
-    for _ in range(count):
-        one = Client(httpd.port)
-        one.connection.request("GET", "/app/x")
-        made.append(one)
-    member.wait_for_active(count)
-    return made
 
 
 def test_30_01_figures_change(httpd, browser):
@@ -138,11 +126,9 @@ def test_30_06_focus_when_rows_move(httpd, browser):
     browser.js("arguments[0].focus()", summary)
     change(httpd, "farm=app&member=a&admin=off")
     change(httpd, "farm=app&member=c&admin=off")
-    b = httpd.members[1]
-    in_flight(httpd, b, 2)
-    browser.until(lambda: browser.shown()[0] == "b", "the busiest to come first")
-    assert browser.js("return document.activeElement === arguments[0]", summary)
-    b.release()
+    with kept_busy(httpd, httpd.members[1], "/app/x", 2):
+        browser.until(lambda: browser.shown()[0] == "b", "the busiest to come first")
+        assert browser.js("return document.activeElement === arguments[0]", summary)
     browser.wait_for_cell("b", "inflight", "^0$")
     browser.updated()
     assert browser.js("return document.activeElement === arguments[0]", summary)
@@ -157,18 +143,16 @@ def test_30_07_a_form_that_is_open_stays_in_its_place(httpd, browser):
     form = Change(browser, "c").open().type(reason="slow")
     change(httpd, "farm=app&member=a&admin=off")
     change(httpd, "farm=app&member=b&admin=off")
-    c = httpd.members[2]
-    in_flight(httpd, c, 2)
-    change(httpd, "farm=app&member=c&health=down")
-    browser.wait_for_cell("c", "health", "down")
-    browser.wait_for_cell("c", "inflight", "^2$")
-    browser.updated()
-    assert form.values()["reason"] == "slow" and browser.focused.startswith("input reason")
-    # Still the last row of the three.
-    assert browser.js("return document.querySelector('table').tBodies[2].id") == "m-app/c"
-    browser.press(Keys.ESCAPE)
-    browser.until(lambda: browser.shown() == [], "all to be left out, once it is closed")
-    c.release()
+    with kept_busy(httpd, httpd.members[2], "/app/x", 2):
+        change(httpd, "farm=app&member=c&health=down")
+        browser.wait_for_cell("c", "health", "down")
+        browser.wait_for_cell("c", "inflight", "^2$")
+        browser.updated()
+        assert form.values()["reason"] == "slow" and browser.focused.startswith("input reason")
+        # Still the last row of the three.
+        assert browser.js("return document.querySelector('table').tBodies[2].id") == "m-app/c"
+        browser.press(Keys.ESCAPE)
+        browser.until(lambda: browser.shown() == [], "all to be left out, once it is closed")
 
 
 def test_30_08_a_server_that_is_gone(httpd, browser):
