@@ -97,7 +97,7 @@
       if (!$(`[value="${first}"]`, order)) order.append(make("option", { value: first, textContent: head.textContent }));
       head.replaceChildren(button);
     }
-    order.addEventListener("input", () => sortBy(order.value));
+    order.addEventListener("change", () => sortBy(order.value));
   };
 
   // ---- what is new
@@ -237,7 +237,9 @@
     }
   };
 
-  for (const control of [words, states]) control.addEventListener("input", () => { remember(); arrange(); });
+  for (const [control, event] of [[words, "input"], [states, "change"]]) {
+    control.addEventListener(event, () => { remember(); arrange(); });
+  }
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.textContent = paused ? "Go on" : "Pause";
