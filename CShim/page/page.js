@@ -26,7 +26,7 @@
   const pause = make("button", { type: "button", textContent: "Pause" });
   const said = make("span", { id: "said" });
   said.setAttribute("role", "status");
-  let sorting = chosen.get("o") || "", paused = false;
+  let sorting = (chosen.get("o") || "").match(/^-?\w+$/)?.[0] || "", paused = false;
 
   const remember = () => {
     const all = new URLSearchParams();
