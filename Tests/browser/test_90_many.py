@@ -43,7 +43,7 @@ def test_90_02_updates_complete(httpd, browser):
     browser.js("arguments[0].scrollIntoView({ block: 'center' })", form.summary)
     form.open().type(reason="slow")
     at = browser.js("return scrollY")
-    browser.updated(3)
+    browser.updated()
     assert browser.js("return scrollY") == at and form.values()["reason"] == "slow"
     form.button("off").click()
     browser.wait_for_cell("m151", "admin", r"\boff\b")
