@@ -144,7 +144,7 @@ void farm_host_pause(uint32_t microseconds)
 
 farm_out farm_out_begin(request_rec *r)
 {
-    farm_out out = { r, apr_brigade_create(r->pool, r->connection->bucket_alloc) };
+    farm_out out = { r, apr_brigade_create(r->pool, r->connection->bucket_alloc), 0, 0 };
 
     return out;
 }
@@ -188,5 +188,14 @@ const char *farm_host_url(uint32_t member)
 
 void farm_host_write(void *out, const char *text, uint32_t length)
 {
-    apr_brigade_write(((farm_out *)out)->bb, NULL, NULL, text, length);
+    farm_out *to = out;
+
+    apr_brigade_write(to->bb, NULL, NULL, text, length);
+    to->waiting += length;
+    if (to->piece && to->waiting >= to->piece) {
+        /* Whether the client still listens shows at the end. */
+        ap_pass_brigade(to->r->output_filters, to->bb);
+        apr_brigade_cleanup(to->bb);
+        to->waiting = 0;
+    }
 }

@@ -139,6 +139,7 @@ int farm_page_answer(request_rec *r, farm_page_manager manager)
         controls.nonce_length = (uint32_t)strlen(controls.nonce);
     }
     out = farm_out_begin(r);
+    out.piece = FARM_OUT_PIECE;
     if (!is_update) {
         add(&out, head, head + sizeof(head) - 1);
         farm_host_write(&out, "<style>", 7);

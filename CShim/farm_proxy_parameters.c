@@ -156,8 +156,8 @@ const char *farm_proxy_set_parameter(apr_pool_t *p, proxy_worker *worker, const 
         return PROXY_STRNCPY(s->upgrade, strcasecmp(value, "ANY") ? value : "*") == APR_SUCCESS ? NULL
             : apr_psprintf(p, "FarmMember upgrade= takes a name of at most %d bytes", (int)sizeof(s->upgrade) - 1);
     }
-    return apr_psprintf(p, "FarmMember knows no '%s'; it takes name, weight, tier, admin, maxinflight and the worker "
-                        "parameters acquire, addressttl, connectiontimeout, disablereuse, enablereuse, flushpackets, "
+    return apr_psprintf(p, "FarmMember knows no '%s'; it takes name, route, redirect, weight, tier, admin, maxinflight "
+                        "and the worker parameters acquire, addressttl, connectiontimeout, disablereuse, enablereuse, flushpackets, "
                         "flushwait, iobuffersize, receivebuffersize, keepalive, max, min, ping, responsefieldsize, "
                         "secret, smax, timeout, ttl and upgrade", key);
 }

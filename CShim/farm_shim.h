@@ -177,7 +177,11 @@ void farm_status_hooks(void);
 typedef struct farm_out {
     request_rec *r;
     apr_bucket_brigade *bb;
+    size_t waiting;             /* written since the last piece was passed on */
+    size_t piece;               /* bytes to pass on at a time; 0: all at the end, so that the status may still change */
 } farm_out;
+/* Of a long answer: as the core's output filter takes them before it waits for the client. */
+#define FARM_OUT_PIECE 65536u
 farm_out farm_out_begin(request_rec *r);
 /* Sends it. Any more that is written to the request comes after. */
 int farm_out_end(farm_out *out);

@@ -58,7 +58,7 @@ static void sum_of(const char *text, apr_size_t length, char *into)
 /* The text that shall be in the file, without the checksum. */
 static char *state_of(apr_pool_t *p, farm_conf *conf, apr_size_t *length)
 {
-    farm_out out = { NULL, apr_brigade_create(p, apr_bucket_alloc_create(p)) };
+    farm_out out = { NULL, apr_brigade_create(p, apr_bucket_alloc_create(p)), 0, 0 };
     char *text;
 
     farm_on_state_write(conf->engine, &out);

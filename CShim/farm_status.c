@@ -46,6 +46,7 @@ static int write_status(request_rec *r, uint32_t format)
 {
     farm_out out = farm_out_begin(r);
 
+    out.piece = FARM_OUT_PIECE;
     farm_on_status(farm_current->engine, format, NULL, &out);
     return farm_out_end(&out);
 }

@@ -10,11 +10,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEMBERS = [("alice", 0.002), ("bob", 0.002), ("carol", 0.002)]
+# So that there is something to see: requests a second, and for how long.
+PACE, HOURS = 20, 4
 
 
 def main():
@@ -33,6 +36,7 @@ def main():
         show(base, arguments.requests)
         print_urls(base, arguments.port, started[1].pid)
         if not arguments.once:
+            threading.Thread(target=keep_busy, args=(base,), daemon=True).start()
             httpd.wait()
             print_log(root)
             sys.exit("httpd has ended by itself; its log is above")
@@ -137,16 +141,28 @@ def show(base, requests):
         print(f"{member['name']:8} {member['weight']:6}  {count:8}  {count / requests:5.1%}  {'#' * round(40 * count / requests)}")
 
 
+def keep_busy(base):
+    for number in range(PACE * 3600 * HOURS):
+        try:
+            urllib.request.urlopen(f"{base}/app/busy/{number}", timeout=10).read()
+        except OSError:
+            pass                            # whoever tries things out may have taken all members away
+        time.sleep(1 / PACE)
+
+
 def print_urls(base, port, bob):
     print(f"""
-Try:
+Open  {base}/farm-status  in a browser: the farm, live, with the buttons to take a member out.
+{PACE} requests a second go on meanwhile.
+
+Or try:
   curl {base}/app/hello                       a request through the farm
-  curl {base}/farm-status?format=json         what the farm knows of its members
+  curl {base}/farm-status?format=text         what the farm knows of its members, line by line
   curl '{base}/farm-update?farm=app&member=carol&cpu=0.9&member=alice&cpu=0.1&member=bob&cpu=0.1'
                                                                  members tell their load, and are told their share
   curl -H 'X-Farm-Manager: 1' -d 'farm=app&member=carol&admin=drain&reason=lunch&until=1min' {base}/farm-manager
                                                                  take a member out, for a reason and a minute
-  kill {bob}                                              stop the member bob, and send requests: no error
+  kill {bob}                                              stop the member bob: it goes down, and no request fails
 Members: 127.0.0.1:{port + 1} to {port + 3}. Ctrl-C stops everything.""", flush=True)
 
 

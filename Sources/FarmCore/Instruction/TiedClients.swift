@@ -70,29 +70,60 @@ public struct TiedClients {
         let width = UInt64(farm_get32(&row.pointee.width))
         guard width > 0, until(now: now) != nil else { return 0 }
         let current = now / width
-        let later = estimate { $0 > current }
-        let all = estimate { $0 >= current }
-        // Of those that die within this span a part is dead, and about as large a part as of the span.
-        return later + max(0, all - later) * (1 - Double(now % width) / Double(width))
+        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Self.words) { union in
+            union.initialize(repeating: 0)
+            join(into: union) { $0 > current }
+            let later = Self.estimate(union)
+            join(into: union) { $0 == current }
+            let all = Self.estimate(union)
+            // Of those that die within this span a part is dead, and about as large a part as of the span.
+            return later + max(0, all - later) * (1 - Double(now % width) / Double(width))
+        }
     }
 
-    private func estimate(_ counts: (UInt64) -> Bool) -> Double {
-        let ends = farm_tied_row_ends(row)!
-        let registers = farm_tied_row_registers(row)!
-        return withUnsafeTemporaryAllocation(of: Int.self, capacity: Self.mostRank + 1) { ranks in
-            ranks.initialize(repeating: 0)
-            var isEmpty = true
-            for register in 0..<Self.registers {
-                var rank = 0
-                for span in 0..<Int(Self.spans) {
-                    let end = farm_get64(ends + span)
-                    guard end != 0, counts(end - 1) else { continue }
-                    rank = max(rank, Int(farm_get8(registers + span * Self.registers + register)))
-                }
-                if rank > 0 { isEmpty = false }
-                ranks[min(rank, Self.mostRank)] += 1
+    /// Eight registers each.
+    private static var words: Int { registers / 8 }
+
+    /// Joins the sketches of some spans to one that counts what any of them has seen.
+    @inline(__always)
+    private func join(into union: UnsafeMutableBufferPointer<UInt64>, _ counts: (UInt64) -> Bool) {
+        for span in 0..<Int(Self.spans) {
+            let end = farm_get64(farm_tied_row_ends(row) + span)
+            guard end != 0, counts(end - 1) else { continue }
+            let start = UnsafeMutableRawPointer(farm_tied_row_registers(row) + span * Self.registers)
+            let sketch = start.assumingMemoryBound(to: UInt64.self)
+            for at in 0..<Self.words {
+                let eight = farm_get64(sketch + at)
+                if eight != 0 { union[at] = Self.larger(union[at], eight) }
             }
-            return isEmpty ? 0 : Self.cardinality(ranks)
+        }
+    }
+
+    /// Of each of eight registers the larger rank; all are below 128.
+    @inline(__always)
+    private static func larger(_ a: UInt64, _ b: UInt64) -> UInt64 {
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        // The high bit of a byte stays where a's is not less than b's; then it becomes the byte of ones.
+        let keep = (((a | highs) &- b) & highs) >> 7
+        let mask = keep &* 0xFF
+        return (a & mask) | (b & ~mask)
+    }
+
+    private static func estimate(_ union: UnsafeMutableBufferPointer<UInt64>) -> Double {
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: mostRank + 1) { ranks in
+            ranks.initialize(repeating: 0)
+            for eight in union {
+                guard eight != 0 else {
+                    ranks[0] += 8
+                    continue
+                }
+                var left = eight
+                for _ in 0..<8 {
+                    ranks[min(Int(left & 0xFF), mostRank)] += 1
+                    left >>= 8
+                }
+            }
+            return ranks[0] == registers ? 0 : cardinality(ranks)
         }
     }
 

@@ -38,7 +38,7 @@ public struct ByteWriter: ~Copyable {
         while at < bytes.count {
             if used == Self.size { flush() }
             let piece = min(bytes.count - at, Self.size - used)
-            (buffer + used).update(from: start + at, count: piece)
+            UnsafeMutableRawPointer(buffer + used).copyMemory(from: start + at, byteCount: piece)
             used += piece
             at += piece
         }

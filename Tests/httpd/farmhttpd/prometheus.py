@@ -14,6 +14,7 @@ from farmhttpd.ports import bound_socket
 
 PROMETHEUS, PROMTOOL = "/usr/bin/prometheus", "/usr/bin/promtool"
 DOCUMENT = REPOSITORY / "docs" / "prometheus.md"
+MANUAL = REPOSITORY / "docs" / "mod_proxy_farm.md"
 ALERTS = REPOSITORY / "docs" / "prometheus-alerts.yml"
 PATIENCE = 30
 
