@@ -230,7 +230,7 @@ def test_30_12_pause(httpd, browser):
     at = browser.moment()
     push(httpd, f"{A}&cpu=0.5")
     asked = len(browser.requests())
-    wait.at_most(2.5, lambda: browser.moment() != at)
+    wait.at_most(1.5, lambda: browser.moment() != at)
     assert browser.moment() == at and len(browser.requests()) == asked and "cpu" not in browser.cell("a", "metrics")
     Change(browser, "b").open().button("off").click()
     browser.wait_for_cell("b", "admin", r"\boff\b")
