@@ -11,6 +11,8 @@ PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binut
 TEST_PACKAGES := python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
 # What farmctl's HTTP client is built on.
 CONTROL_PACKAGES := zlib1g-dev git
+# For Tests/browser.
+BROWSER_PACKAGES := chromium chromium-driver python3-selenium
 # Interpreters of what is in clients/. The large ones, 650 MB, are for `make clients-test-all`.
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
@@ -24,7 +26,7 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module farmctl farmctl-test completions swift-test httpd-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module farmctl farmctl-test completions swift-test httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -32,6 +34,7 @@ help:
 	@echo "make build    build the module: $(MODULE)"
 	@echo "make farmctl  build the command line tool: $(CONTROL), which needs minutes and the network once"
 	@echo "make farmctl-test  build it and run its tests"
+	@echo "make browser-test      try the status page in a real Chromium"
 	@echo "make clients-test      run clients/ against Tests/vectors: Java and Go where they are installed"
 	@echo "make clients-test-all  the same, with Java and Go, which it installs"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
@@ -49,7 +52,7 @@ help:
 demo: module
 	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE) $(if $(PORT),--port $(PORT))
 
-test: module test-packages check swift-test fuzz-corpus clients-test farmctl-test httpd-test
+test: module test-packages check swift-test fuzz-corpus clients-test farmctl-test httpd-test browser-test
 
 build: module
 
@@ -58,6 +61,9 @@ packages:
 
 test-packages:
 	@scripts/ensure-packages $(TEST_PACKAGES)
+
+browser-packages:
+	@scripts/ensure-packages $(BROWSER_PACKAGES)
 
 client-packages:
 	@scripts/ensure-packages $(CLIENT_PACKAGES)
@@ -106,6 +112,9 @@ swift-test: swift packages
 # With farmctl, since the documents show what it does.
 httpd-test: module farmctl test-packages
 	FARM_MODULE=$(abspath $(MODULE)) FARMCTL=$(abspath $(CONTROL)) $(PYTHON) -m pytest -q Tests/httpd
+
+browser-test: module test-packages browser-packages
+	FARM_MODULE=$(abspath $(MODULE)) $(PYTHON) -m pytest -q Tests/browser
 
 clients-test: test-packages client-packages
 	$(PYTHON) -m pytest -q Tests/clients
