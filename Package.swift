@@ -58,19 +58,19 @@ if !embedded {
 
 if control {
     targets += [
+        .systemLibrary(name: "CMac"),
         .executableTarget(
             name: "farmctl",
             dependencies: [
-                "FarmControl",
+                "FarmControl", "CMac",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
-            swiftSettings: settings)
+            swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-l:libcrypto.a"])])
     ]
 }
 
@@ -82,7 +82,6 @@ if control {
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
-        .package(url: "https://github.com/apple/swift-crypto", "3.0.0"..<"6.0.0"),
     ]
 }
 

@@ -1,11 +1,16 @@
 import ArgumentParser
-import Crypto
+import CMac
 import FarmControl
 
-/// HMAC-SHA256 of swift-crypto.
+/// HMAC-SHA256 of libcrypto.
 struct CryptoAuthenticator: Authenticator {
     func mac(key: [UInt8], _ text: [UInt8]) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: text, using: SymmetricKey(data: key)))
+        var mac = [UInt8](repeating: 0, count: 32)
+        var length = 0
+        let made = EVP_Q_mac(
+            nil, "HMAC", nil, "SHA256", nil, key, key.count, text, text.count, &mac, mac.count, &length)
+        precondition(made != nil && length == mac.count, "libcrypto gives no HMAC-SHA256")
+        return mac
     }
 }
 
