@@ -10,18 +10,14 @@ PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
 TEST_PACKAGES := python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
 # What farmctl's HTTP client is built on.
-<<<<<<< HEAD
-CONTROL_PACKAGES := zlib1g-dev git
+CONTROL_PACKAGES := zlib1g-dev libssl-dev git
 # For Tests/browser.
 BROWSER_PACKAGES := chromium chromium-driver python3-selenium
-=======
-CONTROL_PACKAGES := zlib1g-dev libssl-dev git
->>>>>>> i6-ctl
 # Interpreters of what is in clients/. The large ones, 650 MB, are for `make clients-test-all`.
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
 
-SWIFT_SOURCES := $(shell find Sources \( -name FarmControl -o -name farmctl \) -prune -o -name '*.swift' -print -o \
+SWIFT_SOURCES := $(shell find Sources \( -name FarmControl -o -name farmctl -o -name CMac \) -prune -o -name '*.swift' -print -o \
                     -name '*.h' -print -o -name '*.modulemap' -print) Package.swift \
                  $(wildcard CShim/include/*)
 C_SOURCES := $(wildcard CShim/*.c)
