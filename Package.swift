@@ -70,7 +70,7 @@ if control {
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
-            swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-l:libcrypto.a"])])
+            swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-l:libcrypto.a"])]),
     ]
 }
 
