@@ -44,22 +44,24 @@ private final class Search {
     }
 
     private let system: System
-    private(set) var moments: [Moment] = []
-    private var known: Set<Moment> = []
+    private let first: Moment
+    private(set) var moments: [PackedMoment] = []
+    private var known: Set<PackedMoment> = []
     private var origins: [Origin] = []
     private(set) var at = 0
     var findings = Findings()
 
     init(_ system: System, _ first: Moment) {
         self.system = system
-        moments = [first]
-        known = [first]
+        self.first = first
+        moments = [first.packed]
+        known = [first.packed]
         origins = [Origin(from: -1, who: 0, step: 0, chances: [])]
     }
 
     /// Everything that may happen at the next moment.
     func expand() {
-        let moment = moments[at]
+        let moment = Moment(moments[at], like: first)
         var goesOn = false
         var unfinished = false
         for who in system.threads.indices {
@@ -137,8 +139,9 @@ private final class Search {
             turn.moment.memory!.tidy { lives[$0] }
         }
         if let broken = turn.broken { found(broken, at: at, origin) }
-        guard known.insert(turn.moment).inserted else { return }
-        moments.append(turn.moment)
+        let packed = turn.moment.packed
+        guard known.insert(packed).inserted else { return }
+        moments.append(packed)
         origins.append(origin)
     }
 

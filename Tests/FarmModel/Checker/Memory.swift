@@ -5,14 +5,14 @@
 /// the view of who released it. That is the part of the C11 model that the code's atomics can show: stale reads, and
 /// writes to different words seen in another order. Two writes to one word are seen in the order in which they were
 /// executed here, and no load sees a write that comes later in the run.
-struct RelaxedMemory: Hashable {
-    struct Message: Hashable {
+struct RelaxedMemory {
+    struct Message {
         var value: Int8
         /// What who acquires this value then knows.
         var view: [UInt8]
     }
 
-    struct Knowledge: Hashable {
+    struct Knowledge {
         /// The oldest value of each word that the thread may still find.
         var now: [UInt8]
         /// What a fence will make of the relaxed loads before it.
@@ -115,5 +115,48 @@ struct RelaxedMemory: Hashable {
             for at in locks.indices { cut(&locks[at]) }
             cut(&fences)
         }
+    }
+
+    // MARK: As bytes
+
+    func pack(into bytes: inout [Int8]) {
+        func add(_ view: [UInt8]) { for at in view { bytes.append(Int8(bitPattern: at)) } }
+        for history in histories {
+            bytes.append(Int8(history.count))
+            for message in history {
+                bytes.append(message.value)
+                add(message.view)
+            }
+        }
+        for thread in threads {
+            add(thread.now)
+            add(thread.pending)
+            add(thread.fenced)
+        }
+        for lock in locks { add(lock) }
+        add(fences)
+    }
+
+    init(_ bytes: ArraySlice<Int8>, like: RelaxedMemory) {
+        var at = bytes.startIndex
+        let words = like.histories.count
+        func next() -> Int8 {
+            at += 1
+            return bytes[at - 1]
+        }
+        func view() -> [UInt8] { (0..<words).map { _ in UInt8(bitPattern: next()) } }
+        histories = (0..<words).map { _ in
+            let count = Int(next())
+            return (0..<count).map { _ in
+                let value = next()
+                return Message(value: value, view: view())
+            }
+        }
+        threads = like.threads.map { _ in
+            let (now, pending) = (view(), view())
+            return Knowledge(now: now, pending: pending, fenced: view())
+        }
+        locks = like.locks.map { _ in view() }
+        fences = view()
     }
 }

@@ -121,12 +121,38 @@ public final class System {
 }
 
 /// Everything that there is at one moment.
-struct Moment: Hashable {
+struct Moment {
     var bytes: [Int8]
     var memory: RelaxedMemory?
 
-    func hash(into hasher: inout Hasher) {
-        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-        if let memory { hasher.combine(memory) }
+    init(bytes: [Int8], memory: RelaxedMemory?) {
+        self.bytes = bytes
+        self.memory = memory
+    }
+
+    /// As one array, which is all that is kept of it.
+    var packed: PackedMoment {
+        var bytes = bytes
+        memory?.pack(into: &bytes)
+        return PackedMoment(bytes: bytes)
+    }
+
+    /// `like`: any moment of the same system.
+    init(_ packed: PackedMoment, like: Moment) {
+        bytes = Array(packed.bytes[..<like.bytes.count])
+        memory = like.memory.map { RelaxedMemory(packed.bytes[like.bytes.count...], like: $0) }
+    }
+}
+
+struct PackedMoment: Hashable {
+    let bytes: [Int8]
+
+    func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
+    static func == (a: PackedMoment, b: PackedMoment) -> Bool {
+        guard a.bytes.count == b.bytes.count else { return false }
+        return a.bytes.withUnsafeBytes { a in
+            b.bytes.withUnsafeBytes { b in a.elementsEqual(b) }
+        }
     }
 }

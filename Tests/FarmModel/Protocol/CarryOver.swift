@@ -56,6 +56,8 @@ public enum CarryOverProtocol {
         /// 1: the child serves requests.
         let serves: [Note]
         let configurations: [[Int]]
+        /// A child without a slot chooses nobody, but goes on with updates and changes, as the code does.
+        let writesWithoutSlot: Bool
         let mutation: Mutation?
     }
 
@@ -66,17 +68,18 @@ public enum CarryOverProtocol {
     /// The parent takes the configurations, each with these names, one after the other, and forks a child in each.
     public static func system(
         _ mutation: Mutation? = nil, _ configurations: [[Int]], deaths: Int, patience: Patience,
-        remedy: Remedy = .none
+        remedy: Remedy = .none,
+        slots: Int = 2, writesWithoutSlot: Bool = false
     ) -> System {
         let system = System()
         let count = configurations.count
         let words = Words(
-            pids: [system.word(), system.word()], generations: [system.word(), system.word()],
+            pids: (0..<slots).map { _ in system.word() }, generations: (0..<slots).map { _ in system.word() },
             generation: system.word(), use: (0..<2).map { _ in system.word() },
             retiredIn: (0..<2).map { _ in system.word() }, names: (0..<2).map { _ in system.word() },
             bound: (0..<count).map { _ in system.note() }, claimed: (0..<count).map { _ in system.note() },
             serves: (0..<count).map { _ in system.note() },
-            configurations: configurations, mutation: mutation)
+            configurations: configurations, writesWithoutSlot: writesWithoutSlot, mutation: mutation)
         var children: [Int] = []
         for at in 0..<count {
             children.append(system.process("child \(at + 1)", mortal: true, [child(words, at, remedy)]))
@@ -106,9 +109,14 @@ public enum CarryOverProtocol {
         let next = program.label()
         let swap = program.label()
         let found = program.label()
+        let working = program.label()
         let pid = at + 1
         func giveUp(_ turn: inout Turn) {
             turn[words.claimed[at]] = 1
+            if words.writesWithoutSlot {
+                turn[words.serves[at]] = 1
+                return turn.go(working)
+            }
             turn[words.bound[at]] = 0
             turn.end()
         }
@@ -148,6 +156,7 @@ public enum CarryOverProtocol {
                 if turn.get(words.generation) > at + 2 { giveUp(&turn) } else { turn[words.serves[at]] = 1 }
             }
         }
+        program.here(working)
         program.step("serves, and ends") { turn in
             turn[words.bound[at]] = 0
             turn[words.serves[at]] = 0

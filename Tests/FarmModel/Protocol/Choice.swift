@@ -18,8 +18,6 @@ public enum ChoiceProtocol {
         case orderEmptied
         /// Two threads may rebuild at once.
         case twoBuilders
-        /// The view in use is rebuilt.
-        case inPlace
     }
 
     public struct Shape {
@@ -38,6 +36,7 @@ public enum ChoiceProtocol {
     }
 
     public static let members = "a view never yields an index that is no member"
+    public static let asked = "no member is admitted whose row says no at that moment"
     public static let admitted = "no choice that began after a change was complete gets a member that it took out"
     public static let refused = "no choice is refused while a member that was there when it began is available"
     public static let known = "a view that bears a generation knows every change that the generation counts"
@@ -182,9 +181,7 @@ public enum ChoiceProtocol {
 
     /// Farm.renewedView by who rebuilds, and View.rebuild.
     private static func build(_ program: Program, _ words: Words, _ r: Registers) {
-        program.step("Farm.renewedView: read current, the other is next") { turn in
-            turn[r.view] = words.mutation == .inPlace ? turn.read(words.current) : turn.read(words.current) ^ 1
-        }
+        program.step("Farm.renewedView: read current, the other is next") { $0[r.view] = $0.read(words.current) ^ 1 }
         let readGeneration = {
             program.step("Farm.renewedView: read the row's generation") { $0[r.generation] = $0.read(words.generation) }
         }
@@ -233,6 +230,8 @@ public enum ChoiceProtocol {
             turn.require(words.status.indices.contains(index), members)
             guard words.status.indices.contains(index) else { return false }
             if words.mutation != .viewBelieved && turn.read(words.status[index]) != 0 { return false }
+            // In relaxed memory a row may have said no for a while before everybody sees it.
+            turn.require(words.shape.isRelaxed || turn.newest(words.status[index]) == 0, asked)
             turn.require(turn[r.after] < 2 || index != 0, admitted)
             return true
         }

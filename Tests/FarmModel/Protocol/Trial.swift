@@ -18,13 +18,13 @@ public enum TrialProtocol {
     public static let one = "two trials begin `retry` apart, by the clocks of who claimed them, unless the first has ended"
     public static let again = "a member that is down is due again, whoever died"
 
-    private static let retry = 2
+    private static let retry = 1
     private static let never = 100
 
     /// Processes with a request each, that may try the member. `prompt`: nobody loses its processor for as long as `retry`
     /// between its look at the clock after a failure and what it then writes.
     public static func system(
-        _ mutation: Mutation? = nil, requests: Int = 3, deaths: Int = 1, hours: Int = 5, prompt: Bool = true
+        _ mutation: Mutation? = nil, requests: Int = 3, deaths: Int = 1, hours: Int = 3, prompt: Bool = true
     ) -> System {
         let system = System()
         // It has been down, and is due at 1.
