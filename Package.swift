@@ -53,6 +53,11 @@ if !embedded {
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
+        // Goes through millions of steps, so it is optimised in every build.
+        .target(
+            name: "FarmModel", path: "Tests/FarmModel",
+            swiftSettings: settings + [.unsafeFlags(["-O"])]),
+        .testTarget(name: "FarmModelTests", dependencies: ["FarmModel"], swiftSettings: settings),
     ]
 }
 

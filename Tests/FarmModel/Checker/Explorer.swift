@@ -4,6 +4,8 @@ public struct Findings {
     public var steps = 0
     /// nil: everything held.
     public var counterexample: Counterexample?
+
+    public init() {}
 }
 
 /// A shortest way to a broken property.

@@ -13,11 +13,11 @@ public struct Label { let at: Int }
 /// between two accesses nobody else can see. A process can die before each step.
 public final class Program {
     struct Step {
-        let name: String
+        public let name: String
         let body: (inout Turn) -> Void
     }
 
-    let name: String
+    public let name: String
     private(set) var steps: [Step] = []
     private(set) var targets: [Int] = []
     private(set) var registers = 0
@@ -54,7 +54,7 @@ public final class System {
     }
 
     struct Process {
-        let name: String
+        public let name: String
         let isMortal: Bool
     }
 

@@ -4,7 +4,7 @@
 /// releaseSlot). The parent is one thread and alone touches rows here, so a configuration is a few steps: only its reads of the
 /// slots meet others. Memory is ordered: a child is forked by whom it races with, and claims by compare-and-swap.
 public enum CarryOverProtocol {
-    public enum Mutation: CaseIterable {
+    public enum Mutation: CaseIterable, Sendable {
         /// A retired row is free though a process of a configuration that had it lives.
         case liveIgnored
         /// It is free when only processes of the last configuration that had it are left.
@@ -121,9 +121,8 @@ public enum CarryOverProtocol {
             turn.end()
         }
         program.step("is forked") { turn in
-            if turn.newest(words.generation) <= at || turn[words.claimed[at]] != 2 { turn.wait() } else {
-                turn[words.claimed[at]] = 0
-            }
+            if turn[words.claimed[at]] != 2 { return turn.wait() }
+            turn[words.claimed[at]] = 0
         }
         program.here(next)
         program.step("Tables.claimSlot: get pid, 0 is free") { turn in
@@ -229,7 +228,9 @@ public enum CarryOverProtocol {
             if pid == 0 || !turn.isOver(children[pid - 1]) { return turn.go(skip) }
         }
         if clears {
-            program.step("releaseSlot, with the clearing: set config_generation 0") { $0.set(words.generations[slot], 0) }
+            program.step("releaseSlot with the remedy: set config_generation 0") {
+                $0.set(words.generations[slot], 0)
+            }
         }
         program.step("releaseSlot: publish pid 0") { $0.publish(words.pids[slot], 0) }
         program.here(skip)
@@ -242,8 +243,8 @@ public enum CarryOverProtocol {
             let known = words.names.indices.first {
                 turn.newest(words.names[$0]) == name && turn.newest(words.use[$0]) != free
             }
-            let kept = words.mutation == .namesForgotten && known.map { turn.newest(words.use[$0]) == retired } == true
-                ? nil : known
+            let isRetired = known.map { turn.newest(words.use[$0]) == retired } ?? false
+            let kept = words.mutation == .namesForgotten && isRetired ? nil : known
             let fresh = words.use.indices.first { turn.newest(words.use[$0]) == free && !taken.contains($0) }
             // Without a row for it there would be another block.
             guard let row = kept ?? fresh else { continue }

@@ -5,7 +5,7 @@
 /// pick, lookThrough, lastLook, admit). Two members of one tier without a limit, an algorithm that draws one position.
 /// Another process changes their states: first member 1 comes up, then member 0 goes down.
 public enum ChoiceProtocol {
-    public enum Mutation: CaseIterable {
+    public enum Mutation: CaseIterable, Sendable {
         /// The generation is read after the rows.
         case stampedLate
         /// The generation is moved before the state is published.
@@ -20,7 +20,7 @@ public enum ChoiceProtocol {
         case twoBuilders
     }
 
-    public struct Shape {
+    public struct Shape: Sendable {
         /// Choices of each thread of the process.
         public var choices = [1, 2]
         public var changes = 2

@@ -4,7 +4,7 @@
 /// count is changed by read-modify-writes alone, which find the newest value in any memory model; and what a killed process
 /// leaves behind is what it did up to some instruction, since an interrupt is taken between two of them.
 public enum LedgerProtocol {
-    public enum Mutation: CaseIterable {
+    public enum Mutation: CaseIterable, Sendable {
         /// The row is written before the cell at the beginning, and after it at the end.
         case rowFirst
         /// The slot is free before its cells are cleared.
@@ -19,7 +19,7 @@ public enum LedgerProtocol {
         case looseLimit
     }
 
-    public struct Shape {
+    public struct Shape: Sendable {
         /// Threads of process A, each with one request; B and C have one.
         public var threads = 1
         public var hasB = true

@@ -2,7 +2,7 @@
 ///
 /// Sources/FarmTables/MetricNames.swift. Two processes add a name each, which may be the same; a third looks one up.
 public enum NamesProtocol {
-    public enum Mutation: CaseIterable {
+    public enum Mutation: CaseIterable, Sendable {
         /// The index is published before the row is written.
         case indexFirst
         /// The index is a relaxed store.

@@ -3,7 +3,7 @@
 /// Sources/FarmTables/RowWriting.swift, Sources/FarmCore/State/AdminNote.swift, Status/StatusSnapshot.swift, StateFile.swift.
 public enum RowProtocol {
     /// What is changed against the code, so that something must break.
-    public enum Mutation: CaseIterable {
+    public enum Mutation: CaseIterable, Sendable {
         case noLock, noMark, noRepair, noFenceAfterMark, noFenceBeforeLastLook, relaxedEnd, relaxedFirstLook
     }
 

@@ -4,7 +4,7 @@
 /// Time is a word that a clock moves on. Memory is ordered: a claim is a compare-and-swap, which finds the newest word in any
 /// memory model, and fails if what was read before it is old.
 public enum TrialProtocol {
-    public enum Mutation: CaseIterable {
+    public enum Mutation: CaseIterable, Sendable {
         /// The claim is a look and a store.
         case looseClaim
         /// A claim leaves `retry_at` where it was.
@@ -15,7 +15,8 @@ public enum TrialProtocol {
         case notDue
     }
 
-    public static let one = "two trials begin `retry` apart, by the clocks of who claimed them, unless the first has ended"
+    public static let one =
+        "two trials begin `retry` apart, by the clocks of who claimed them, unless the first has ended"
     public static let again = "a member that is down is due again, whoever died"
 
     private static let retry = 1
@@ -45,7 +46,12 @@ public enum TrialProtocol {
                 if turn.read(status) != 1 || !isDue { turn.end() }
             }
             program.step("PassiveHealth.claimTrial: swap retry_at") { turn in
-                let next = mutation == .endedByHandOnly ? never : mutation == .notMovedOn ? turn[due] : turn[now] + retry
+                let next =
+                    switch mutation {
+                    case .endedByHandOnly: never
+                    case .notMovedOn: turn[due]
+                    default: turn[now] + retry
+                    }
                 if mutation == .looseClaim {
                     turn.set(retryAt, next)
                 } else if !turn.swap(retryAt, turn[due], next) {

@@ -1,0 +1,92 @@
+import FarmModel
+import Testing
+
+/// What the code does not keep, each with its shortest counterexample. docs/model.md says what that means in practice. Whoever
+/// mends one changes the model with the code, and the expectation here.
+@Suite struct KnownLimitsTests {
+    /// A reader that has tried for long believes its last copy, unless `writing` was 1 when it read that word.
+    @Test func aCopyThatWasNeverConfirmedMayBeOfTwoNotes() {
+        breaks(
+            "limit: an unconfirmed copy", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 0, tries: 1, reading: .init(believesLast: true)))
+        breaks(
+            "limit: an unconfirmed copy, only the first writer is slow or dead", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 1, tries: 2, reading: .init(believesLast: true)))
+    }
+
+    /// The state file's note is a copy; the state beside it is read later.
+    @Test func theStateFileMayHoldAStateWithTheNoteOfAnother() {
+        breaks(
+            "limit: the state after the copy", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 0, reading: .init(stateAfterwards: true)))
+    }
+
+    /// A slot that is claimed and has no configuration yet shows that of its owner before.
+    @Test func aSlotMayTellOfTheConfigurationOfItsOwnerBefore() {
+        let configurations = [[1], [], [], [2]]
+        breaks(
+            "limit: a slot's configuration is its last owner's", CarryOverProtocol.unused,
+            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .oneBehind))
+        holds(
+            "the remedy: a released slot forgets it",
+            CarryOverProtocol.system(nil, configurations, deaths: 1, patience: .oneBehind, remedy: .cleared))
+    }
+
+    /// Between fork and claimSlot nobody knows of a child.
+    @Test func aChildThatIsTwoConfigurationsLateIsNotSeen() {
+        let configurations = [[1], [], [], [2]]
+        breaks(
+            "limit: a child two configurations late", CarryOverProtocol.unused,
+            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .none, remedy: .cleared))
+        holds(
+            "the remedy: a child looks again",
+            CarryOverProtocol.system(
+                nil, configurations, deaths: 1, patience: .none, remedy: .clearedAndLooksAgain))
+    }
+
+    /// A child without a slot chooses nobody, but stores updates and changes all the same.
+    @Test func aChildWithoutASlotIsNotSeen() {
+        breaks(
+            "limit: a child without a slot writes", CarryOverProtocol.unused,
+            CarryOverProtocol.system(
+                nil, [[1], [1], [], [], [2]], deaths: 0, patience: .claimed, slots: 1, writesWithoutSlot: true))
+    }
+
+    /// `noteFailure` looks at the clock before it has the lock, and writes what follows from it over what a later trial wrote.
+    @Test func aLateFailureMayTakeBackALaterTrialsClaim() {
+        breaks("limit: a late failure", TrialProtocol.one, TrialProtocol.system(deaths: 0, prompt: false))
+    }
+
+    /// `Farm.changed` is a relaxed addition: on a processor that reorders it with the store before, a view may bear the new
+    /// generation and not know the change.
+    @Test func aViewMayBearAGenerationThatItDoesNotKnow() {
+        breaks(
+            "limit: `changed` is relaxed", ChoiceProtocol.known,
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [1, 1]
+                    $0.changes = 1
+                    $0.isRelaxed = true
+                }))
+    }
+
+    /// A process that dies after it has published a state and before `changed` leaves views that nobody renews.
+    @Test func aChangeWhoseWriterDiesBeforeChangedIsNotSeenByViews() {
+        breaks(
+            "limit: death before `changed`", ChoiceProtocol.swapped,
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [1]
+                    $0.changes = 1
+                    $0.deaths = 1
+                }))
+    }
+
+    private func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {
+        var shape = ChoiceProtocol.Shape()
+        change(&shape)
+        return shape
+    }
+}
