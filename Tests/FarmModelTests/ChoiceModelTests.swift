@@ -9,18 +9,22 @@ import Testing
             ChoiceProtocol.system(nil, shape { ($0.changes, $0.expires) = (1, true) }))
     }
 
-    /// Where `changed` releases what was published before it, memory order takes nothing away.
+    /// Where `changed` releases what was published before it, or a fence stands between, as with what administrators say, memory
+    /// order takes nothing away.
     @Test func theViewsArePublishedInRelaxedMemory() {
-        holds(
-            "choice, relaxed memory, `changed` releases",
+        func system(releases: Bool, fenced: Bool) -> System {
             ChoiceProtocol.system(
                 nil,
                 shape {
                     $0.choices = [1, 1]
                     $0.changes = 1
                     $0.isRelaxed = true
-                    $0.changedReleases = true
-                }))
+                    $0.changedReleases = releases
+                    $0.isFenced = fenced
+                })
+        }
+        holds("choice, relaxed, a fence before `changed`", system(releases: false, fenced: true))
+        holds("choice, relaxed, `changed` releases", system(releases: true, fenced: false))
     }
 
     @Test(

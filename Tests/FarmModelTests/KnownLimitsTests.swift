@@ -82,6 +82,16 @@ import Testing
                     $0.changes = 1
                     $0.deaths = 1
                 }))
+        holds(
+            "the remedy: the parent calls `changed` for a process that is gone",
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [1, 1]
+                    $0.changes = 1
+                    $0.deaths = 1
+                    $0.parentChanges = true
+                }))
     }
 
     private func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {

@@ -27,8 +27,12 @@ public enum ChoiceProtocol {
         public var isRelaxed = false
         /// `Farm.changed` adds with release, which the code does not do.
         public var changedReleases = false
+        /// A fence stands between a state and `Farm.changed`, as AdminNote.set has one; health is published without.
+        public var isFenced = false
         /// The process that changes states may die.
         public var deaths = 0
+        /// The parent calls `Farm.changed` when a process is gone, which the code does not do.
+        public var parentChanges = false
         /// A view's deadline may pass at any time.
         public var expires = false
 
@@ -58,6 +62,8 @@ public enum ChoiceProtocol {
         let complete: Word
         let views: [ViewWords]
         let current, rebuilding: Word
+        /// Of each generation, how many of the other process's changes it counts.
+        let counted: [Note]
         let mutation: Mutation?
         let shape: Shape
     }
@@ -73,10 +79,11 @@ public enum ChoiceProtocol {
         let words = Words(
             status: [system.word(0), system.word(1)], generation: system.word(0), complete: system.word(0),
             views: [view(0), view(noGeneration)], current: system.word(0), rebuilding: system.word(0),
-            mutation: mutation, shape: shape)
+            counted: (0...shape.changes + 1).map { _ in system.note() }, mutation: mutation, shape: shape)
         system.process(
             "child", mortal: false, shape.choices.enumerated().map { thread(words, $0.offset, choices: $0.element) })
         system.process("other", mortal: true, [changer(words)])
+        if shape.parentChanges { system.process("parent", mortal: false, [parent(words, of: 1)]) }
         system.deaths = shape.deaths
         system.atTheEnd = { turn in
             let view = words.views[turn.newest(words.current)]
@@ -103,11 +110,26 @@ public enum ChoiceProtocol {
                 }
             }
             if words.mutation != .changedFirst { publish() }
-            program.step("Farm.changed: add to generation") {
-                $0.add(words.generation, 1, releases: words.shape.changedReleases)
+            if words.shape.isFenced { program.step("AdminNote.set: farm_fence after the state") { $0.fence() } }
+            program.step("Farm.changed: add to generation") { turn in
+                let before = turn.add(words.generation, 1, releases: words.shape.changedReleases)
+                turn[words.counted[before + 1]] = change + 1
             }
             if words.mutation == .changedFirst { publish() }
             program.step("the change is complete") { $0.publish(words.complete, change + 1) }
+        }
+        return program
+    }
+
+    private static func parent(_ words: Words, of other: Int) -> Program {
+        let program = Program("parent")
+        program.step("the remedy: the other process is gone") { turn in
+            if !turn.isOver(other) { return turn.wait() }
+            if !turn.isDead(other) { turn.end() }
+        }
+        program.step("the remedy: add to generation") { turn in
+            let before = turn.add(words.generation, 1)
+            turn[words.counted[before + 1]] = turn[words.counted[before]]
         }
         return program
     }
@@ -216,8 +238,9 @@ public enum ChoiceProtocol {
             let view = words.views[turn[r.view]]
             turn.publish(view.generation, turn[r.generation])
             let inside = content(turn, view)
-            turn.require(turn[r.generation] < 1 || inside.contains(1), known)
-            turn.require(turn[r.generation] < 2 || !inside.contains(0), known)
+            let changes = turn[words.counted[turn[r.generation]]]
+            turn.require(changes < 1 || inside.contains(1), known)
+            turn.require(changes < 2 || !inside.contains(0), known)
         }
         program.step("Farm.renewedView: publish current") { $0.publish(words.current, $0[r.view]) }
         program.step("Farm.renewedView: publish rebuilding 0") { $0.publish(words.rebuilding, 0) }
