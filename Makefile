@@ -26,7 +26,7 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module farmctl farmctl-test completions swift-test httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module farmctl farmctl-test completions swift-test model httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -38,6 +38,7 @@ help:
 	@echo "make clients-test      run clients/ against Tests/vectors: Java and Go where they are installed"
 	@echo "make clients-test-all  the same, with Java and Go, which it installs"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
+	@echo "make model    go through every order of steps of the tables' protocol, and print what was found"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
@@ -108,6 +109,10 @@ farmctl-test: farmctl module test-packages
 
 swift-test: swift packages
 	swift test
+
+# What swift-test has among its tests, with counterexamples and numbers.
+model: swift packages
+	FARM_MODEL_PRINT=1 swift test --filter FarmModelTests
 
 # With farmctl, since the documents show what it does.
 httpd-test: module farmctl test-packages
