@@ -94,6 +94,28 @@ import Testing
                 }))
     }
 
+    /// Whether a farm is in panic is the view's word, also that of an old one while the next is made.
+    @Test func aPanicThatIsOverMayGoOnForOneChoice() {
+        breaks(
+            "limit: an old view's panic", ChoiceProtocol.calm,
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [1, 1]
+                    $0.changes = 1
+                    $0.panic = true
+                }))
+        holds(
+            "a panic that is over, one thread",
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [2]
+                    $0.changes = 1
+                    $0.panic = true
+                }))
+    }
+
     private func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {
         var shape = ChoiceProtocol.Shape()
         change(&shape)

@@ -35,6 +35,8 @@ public enum ChoiceProtocol {
         public var parentChanges = false
         /// A view's deadline may pass at any time.
         public var expires = false
+        /// There is a third member, which stays down, and `panic=60`: member 1 comes up and ends the panic.
+        public var panic = false
 
         public init() {}
     }
@@ -44,6 +46,7 @@ public enum ChoiceProtocol {
     public static let admitted = "no choice that began after a change was complete gets a member that it took out"
     public static let refused = "no choice is refused while a member that was there when it began is available"
     public static let known = "a view that bears a generation knows every change that the generation counts"
+    public static let calm = "no choice that began after a panic was over gets a member that is down"
     public static let swapped = "a view in use that seems fresh is as the rows are, when all is over"
 
     private static let noGeneration = -1
@@ -51,6 +54,8 @@ public enum ChoiceProtocol {
 
     struct ViewWords {
         let generation, spanCount, count: Word
+        /// 1: of the status only what the administrator wants is asked.
+        let mask: Word
         let order: [Word]
     }
 
@@ -70,16 +75,21 @@ public enum ChoiceProtocol {
 
     public static func system(_ mutation: Mutation? = nil, _ shape: Shape = Shape()) -> System {
         let system = System(relaxed: shape.isRelaxed)
+        let count = shape.panic ? 3 : 2
         func view(_ generation: Int) -> ViewWords {
-            ViewWords(
-                generation: system.word(generation), spanCount: system.word(generation < 0 ? 0 : 1),
-                count: system.word(generation < 0 ? 0 : 1), order: [system.word(0), system.word(0)])
+            let isBuilt = generation >= 0
+            return ViewWords(
+                generation: system.word(generation), spanCount: system.word(isBuilt ? 1 : 0),
+                count: system.word(!isBuilt ? 0 : shape.panic ? count : 1),
+                mask: system.word(isBuilt && shape.panic ? 1 : 0),
+                order: (0..<count).map { system.word(shape.panic ? $0 : 0) })
         }
-        // Member 0 is available and the view in use knows it; member 1 is down.
+        // Member 0 is available and the view in use knows it; the others are down.
         let words = Words(
-            status: [system.word(0), system.word(1)], generation: system.word(0), complete: system.word(0),
-            views: [view(0), view(noGeneration)], current: system.word(0), rebuilding: system.word(0),
-            counted: (0...shape.changes + 1).map { _ in system.note() }, mutation: mutation, shape: shape)
+            status: (0..<count).map { system.word($0 == 0 ? 0 : 1) }, generation: system.word(0),
+            complete: system.word(0), views: [view(0), view(noGeneration)], current: system.word(0),
+            rebuilding: system.word(0), counted: (0...shape.changes + 1).map { _ in system.note() },
+            mutation: mutation, shape: shape)
         system.process(
             "child", mortal: false, shape.choices.enumerated().map { thread(words, $0.offset, choices: $0.element) })
         system.process("other", mortal: true, [changer(words)])
@@ -88,7 +98,7 @@ public enum ChoiceProtocol {
         system.atTheEnd = { turn in
             let view = words.views[turn.newest(words.current)]
             guard turn.newest(view.generation) == turn.newest(words.generation) else { return }
-            let available = [0, 1].filter { turn.newest(words.status[$0]) == 0 }
+            let available = words.status.indices.filter { turn.newest(words.status[$0]) == 0 }
             turn.require(content(turn, view) == available, swapped)
         }
         return system
@@ -135,8 +145,7 @@ public enum ChoiceProtocol {
     }
 
     private struct Registers {
-        let after, view, generation, index, filled, round: Register
-        let found: [Register]
+        let after, view, generation, index, filled, round, isPanic: Register
     }
 
     private static func thread(_ words: Words, _ number: Int, choices: Int) -> Program {
@@ -144,7 +153,7 @@ public enum ChoiceProtocol {
         let registers = Registers(
             after: program.register(), view: program.register(), generation: program.register(),
             index: program.register(), filled: program.register(), round: program.register(),
-            found: [program.register(), program.register()])
+            isPanic: program.register())
         let begin = program.label()
         let end = program.label()
         let refuse = program.label()
@@ -163,10 +172,12 @@ public enum ChoiceProtocol {
             turn[registers.round] += 1
             let round = turn[registers.round]
             // What it had in hand is gone.
-            for register in [registers.after, registers.view, registers.generation, registers.index, registers.filled] {
-                turn[register] = 0
-            }
-            for register in registers.found { turn[register] = 0 }
+            turn[registers.after] = 0
+            turn[registers.view] = 0
+            turn[registers.generation] = 0
+            turn[registers.index] = 0
+            turn[registers.filled] = 0
+            turn[registers.isPanic] = 0
             if round < choices { turn.go(begin) } else { turn.end() }
         }
         return program
@@ -215,10 +226,12 @@ public enum ChoiceProtocol {
         if words.mutation == .orderEmptied {
             program.step("rebuild, the other way: an empty order") { $0.set(words.views[$0[r.view]].order[0], empty) }
         }
-        for member in 0..<2 {
+        if words.shape.panic { noteAdmission(program, words, r) }
+        for member in words.status.indices {
             let skip = program.label()
             program.step("View.rebuild: read status of member \(member)") { turn in
-                if turn.read(words.status[member]) != 0 { turn.go(skip) }
+                let isPanic = words.shape.panic && turn.newest(words.views[turn[r.view]].mask) == 1
+                if turn.read(words.status[member]) != 0 && !isPanic { turn.go(skip) }
             }
             program.step("View.rebuild: set order, member \(member)") { turn in
                 turn.set(words.views[turn[r.view]].order[turn[r.filled]], member)
@@ -246,12 +259,29 @@ public enum ChoiceProtocol {
         program.step("Farm.renewedView: publish rebuilding 0") { $0.publish(words.rebuilding, 0) }
     }
 
+    /// Admission.of: with 60 percent of three members, panic while fewer than two are available.
+    private static func noteAdmission(_ program: Program, _ words: Words, _ r: Registers) {
+        for member in words.status.indices {
+            program.step("Admission.of: read status of member \(member)") { turn in
+                if turn.read(words.status[member]) == 0 { turn[r.filled] += 1 }
+            }
+        }
+        program.step("View.rebuild: set mask") { turn in
+            turn.set(words.views[turn[r.view]].mask, turn[r.filled] < 2 ? 1 : 0)
+            turn[r.filled] = 0
+        }
+    }
+
     /// Farm.chosen, pick, lookThrough and lastLook with admit.
     private static func draw(_ program: Program, _ words: Words, _ r: Registers, end: Label) {
         let lastLook = program.label()
         func admit(_ turn: inout Turn, _ index: Int) -> Bool {
             turn.require(words.status.indices.contains(index), members)
             guard words.status.indices.contains(index) else { return false }
+            if turn[r.isPanic] == 1 {
+                turn.require(turn[r.after] == 0 || turn.newest(words.status[index]) == 0, calm)
+                return true
+            }
             if words.mutation != .viewBelieved && turn.read(words.status[index]) != 0 { return false }
             // In relaxed memory a row may have said no for a while before everybody sees it.
             turn.require(words.shape.isRelaxed || turn.newest(words.status[index]) == 0, asked)
@@ -263,7 +293,10 @@ public enum ChoiceProtocol {
         }
         program.step("Farm.pick: the span") { turn in
             turn[r.filled] = turn.get(words.views[turn[r.view]].count)
-            if turn[r.filled] == 0 || turn[r.filled] > 2 { turn.go(lastLook) }
+            if turn[r.filled] == 0 || turn[r.filled] > words.status.count { turn.go(lastLook) }
+        }
+        if words.shape.panic {
+            program.step("Farm.pick: the mask") { $0[r.isPanic] = $0.get(words.views[$0[r.view]].mask) }
         }
         let look = { (name: String, position: @escaping (inout Turn) -> Int) in
             program.step("\(name): get order") { turn in
@@ -282,6 +315,7 @@ public enum ChoiceProtocol {
         look("Farm.lookThrough, second") { _ in 1 }
         program.here(lastLook)
         if words.mutation != .noLastLook {
+            program.step("Farm.lastLook: the rows are asked") { $0[r.isPanic] = 0 }
             for member in [0, 1] {
                 program.step("Farm.lastLook: admit member \(member)") { turn in
                     if admit(&turn, member) { turn.go(end) }
