@@ -14,6 +14,13 @@ import Testing
             RowProtocol.system(relaxed: false, deaths: 1, tries: 2, reading: .init(believesLast: true)))
     }
 
+    /// Repair leaves the values of a report as a dead writer left them: each is one that was reported.
+    @Test func aReportWhoseWriterDiedMayStayHalf() {
+        breaks(
+            "limit: half a report after a death", RowProtocol.oneReport,
+            RowProtocol.reports(relaxed: false, deaths: 1, secondIsMonitor: true))
+    }
+
     /// The state file's note is a copy; the state beside it is read later.
     @Test func theStateFileMayHoldAStateWithTheNoteOfAnother() {
         breaks(

@@ -26,6 +26,8 @@ public enum RowProtocol {
     public static let kept = "no change of a state is lost"
     public static let even = "a row that nobody has is whole, or marked"
 
+    public static let oneReport = "a report that is believed is one report"
+
     /// A note that says that nothing is known: who, why and until are gone.
     private static let nobodys = 9
 
@@ -66,6 +68,45 @@ public enum RowProtocol {
                 turn.require(turn.newest(words.first) == turn.newest(words.second), even)
             }
             turn.require(turn[words.half] == turn.newest(words.sequence) % 2, even)
+        }
+        return system
+    }
+
+    /// Two reports of a member to two processes, or one and a monitor's word, and a reader: values under the lock and the mark,
+    /// without the flag `writing`.
+    public static func reports(
+        _ mutation: Mutation? = nil, relaxed: Bool, deaths: Int, secondIsMonitor: Bool = false
+    ) -> System {
+        let system = System(relaxed: relaxed)
+        let words = Words(
+            sequence: system.word(), writing: system.word(), status: system.word(), first: system.word(),
+            second: system.word(), lock: system.lock(), half: system.note(), writers: system.note(),
+            mutation: mutation)
+        if secondIsMonitor { system.process("B", mortal: true, [monitor(words, "B")]) }
+        for (name, report) in secondIsMonitor ? [("A", 1)] : [("A", 1), ("B", 2)] {
+            let program = Program("\(name) (report \(report))")
+            write(program, words) {
+                program.step("Engine.store: set a value") { $0.set(words.first, report) }
+                program.step("Engine.store: set another value, and the load") { $0.set(words.second, report) }
+            }
+            system.process(name, mortal: true, [program])
+        }
+        let program = Program("C (reader)")
+        let (before, first, second) = (program.register(), program.register(), program.register())
+        program.step("RowWriting.read: read sequence") { $0[before] = $0.read(words.sequence) }
+        program.step("StatusSnapshot.copy: get a value") { $0[first] = $0.get(words.first) }
+        program.step("StatusSnapshot.copy: get another value") { $0[second] = $0.get(words.second) }
+        program.step("RowWriting.read: farm_fence") { $0.fence() }
+        program.step("RowWriting.read: get sequence again") { turn in
+            guard turn.get(words.sequence) == turn[before], turn[before] % 2 == 0 else { return }
+            turn.require(turn[first] == turn[second], oneReport)
+        }
+        system.process("C", mortal: false, [program])
+        system.deaths = deaths
+        system.whenDies = { turn, process in
+            guard turn.holds(process, words.lock), turn.newest(words.sequence) % 2 == 1 else { return }
+            turn[words.half] = 1
+            turn[words.writers] = 0
         }
         return system
     }
