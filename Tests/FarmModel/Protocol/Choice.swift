@@ -44,7 +44,7 @@ public enum ChoiceProtocol {
     public static let members = "a view never yields an index that is no member"
     public static let asked = "no member is admitted whose row says no at that moment"
     public static let admitted = "no choice that began after a change was complete gets a member that it took out"
-    public static let refused = "no choice is refused while a member that was there when it began is available"
+    public static let refused = "no choice that began after a member had come up is refused"
     public static let known = "a view that bears a generation knows every change that the generation counts"
     public static let calm = "no choice that began after a panic was over gets a member that is down"
     public static let swapped = "a view in use that seems fresh is as the rows are, when all is over"
