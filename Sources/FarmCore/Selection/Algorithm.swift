@@ -24,6 +24,9 @@ public enum Algorithm: UInt32, CaseIterable {
     /// Whether its views depend on what members report of their load.
     var asksForLoads: Bool { self == .load || self == .adaptive }
 
+    /// Whether a process may draw from a part of a large farm at a time (`Aperture`).
+    var narrows: Bool { self == .adaptive || self == .random }
+
     /// Whether it wants an expression that gives each request a key.
     public var wantsKey: Bool { self == .hash }
 

@@ -20,6 +20,8 @@ public struct Farm {
     let current: UnsafeMutablePointer<UInt32>
     let rebuilding: UnsafeMutablePointer<UInt32>
     let scratch: ViewScratch
+    /// Which part of a large farm this process draws from.
+    let aperture: UnsafeMutablePointer<Aperture>
 
     public init(
         row: FarmRow, members: UnsafeMutableBufferPointer<Member>, algorithm: Algorithm,
@@ -40,6 +42,8 @@ public struct Farm {
         current.initialize(repeating: 0, count: 2)
         rebuilding = current + 1
         scratch = ViewScratch(memberCount: members.count)
+        aperture = .allocate(capacity: 1)
+        aperture.initialize(to: Aperture())
         views[0].generation = UInt64.max
     }
 
@@ -50,6 +54,7 @@ public struct Farm {
         redirects.deallocate()
         current.deallocate()
         scratch.deallocate()
+        aperture.deallocate()
     }
 
     /// The same farm over copies of its rows, for questions about one moment. It has only borrowed what `deallocate` frees,
@@ -71,6 +76,7 @@ public struct Farm {
         current = farm.current
         rebuilding = farm.rebuilding
         scratch = farm.scratch
+        aperture = farm.aperture
     }
 
     public var constMembers: UnsafeBufferPointer<Member> { UnsafeBufferPointer(members) }
@@ -91,6 +97,10 @@ public struct Farm {
     func admission(now: UInt64) -> Admission {
         .of(constMembers, freshness: freshness, panic: panic, now: now)
     }
+
+    /// Lets this process draw from a part of the farm at a time, when it is large: which part goes by the process's slot.
+    /// Before it chooses.
+    public func setSlot(_ slot: UInt32) { aperture.pointee = Aperture(slot: slot) }
 
     /// Lets a member stand in for another that is asked for by name and not available; both farm-local. Before the farm
     /// is used.
