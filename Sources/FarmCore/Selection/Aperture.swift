@@ -16,14 +16,12 @@ import CFarm
 public struct Aperture {
     /// A farm with no more available members in a tier is used whole, and no window is narrower.
     static let narrowest = 32
-    /// A process has a member in its window for each half request that it has in flight, so that idle members are found.
-    static let membersPerRequest = 2
     /// Microseconds in which a window goes round.
     static let lap: UInt64 = 256_000_000
     /// Microseconds after which a window is moved on and its width looked at.
-    static let step: UInt64 = 250_000
+    static let step: UInt64 = 1_000_000
     /// Microseconds in which the memory of a larger number of requests in flight is gone.
-    static let memory: UInt64 = 4_000_000
+    static let memory: UInt64 = 8_000_000
 
     /// Where the window begins at time 0, in 2^32ths of the ring; nil: the process uses the whole farm.
     private var place: UInt32?
@@ -58,14 +56,15 @@ public struct Aperture {
         return a
     }
 
-    /// How many members the process wants to draw from, with so many requests of its own in flight; nil: all.
-    mutating func width(inFlight: UInt32, now: UInt64) -> Int? {
+    /// How many members the process wants to draw from, with so many requests of its own in flight and so many members for
+    /// each; nil: all.
+    mutating func width(inFlight: UInt32, each members: Int, now: UInt64) -> Int? {
         guard place != nil else { return nil }
         let since = now > lookedAt ? now - lookedAt : 0
         let kept = demand * max(0, 1 - Float(min(since, Self.memory)) / Float(Self.memory))
         demand = max(kept, Float(min(inFlight, 1 << 20)))
         lookedAt = now
-        return max(Self.narrowest, Int(demand) * Self.membersPerRequest)
+        return max(Self.narrowest, Int(demand) * members)
     }
 
     /// Where the window begins now, in 2^32ths of the ring.
@@ -89,6 +88,9 @@ struct Window: Equatable {
     /// How much of a position, counted from the first one on, it covers.
     func part(_ at: Int) -> Double { at == 0 ? firstPart : at == count - 1 ? lastPart : 1 }
 
+}
+
+extension Window {
     /// The window of a ring that begins at `start` (2^32ths) and touches at least `members` positions wherever it begins;
     /// nil: that is the whole ring.
     init?(count all: Int, members: Int, start: UInt32, weight: (Int) -> UInt32) {

@@ -16,7 +16,8 @@ extension UnsafeMutablePointer where Pointee == View {
         for at in 0..<Int(span.drawn) { cheapest = min(cheapest, costs[Int(order[at])]) }
         let parts = { (at: Int) in
             let part = max(RelativeLoad.leastShare, Double(cheapest / costs[Int(order[at])]))
-            return UInt32(max(1, min(Double(UInt32.max), Double(weight(at)) * part * (window?.part(at) ?? 1) * Self.unit)))
+            return UInt32(
+                max(1, min(Double(UInt32.max), Double(weight(at)) * part * (window?.part(at) ?? 1) * Self.unit)))
         }
         AliasTable.build(
             pointee.alias + Int(span.start), count: Int(span.drawn), weight: parts, scaled: scratch.words,

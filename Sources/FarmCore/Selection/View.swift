@@ -118,10 +118,12 @@ extension UnsafeMutablePointer where Pointee == View {
         pointee.due = View.noMember
         pointee.available = 0
         pointee.spanCount = 0
-        let stride = farm.algorithm.narrows ? Aperture.stride(members.count) : 1
+        let stride = farm.algorithm.membersPerRequest != nil ? Aperture.stride(members.count) : 1
         var filled = 0
         // In panic whoever may be had is used, whatever its tier.
-        for tier in 0..<UInt32(admission.isPanic ? 1 : View.tiers) {
+        let tiers =
+            admission.isPanic ? 1 : members.reduce(UInt32(0)) { $0 | 1 << (farm_get32(&$1.row.pointee.tier) & 15) }
+        for tier in 0..<UInt32(View.tiers) where tiers >> tier & 1 != 0 {
             let start = filled
             for step in 0..<members.count {
                 let index = step &* stride % members.count
@@ -140,7 +142,7 @@ extension UnsafeMutablePointer where Pointee == View {
         }
         pointee.available = UInt32(filled)
         if farm.algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
-        prepareSpans(members, farm.algorithm, farm.algorithm.narrows ? farm.aperture : nil, scratch, now: now)
+        prepareSpans(members, farm.algorithm, farm.aperture, scratch, now: now)
         noteParts(members, farm.slowStart, now: now)
         noteTrials(members, freshness, now: now)
         noteExpiries(members, freshness, now: now)
@@ -150,7 +152,7 @@ extension UnsafeMutablePointer where Pointee == View {
 
     /// What the algorithm draws from, tier by tier.
     private func prepareSpans(
-        _ members: UnsafeBufferPointer<Member>, _ algorithm: Algorithm, _ aperture: UnsafeMutablePointer<Aperture>?,
+        _ members: UnsafeBufferPointer<Member>, _ algorithm: Algorithm, _ aperture: UnsafeMutablePointer<Aperture>,
         _ scratch: ViewScratch, now: UInt64
     ) {
         var sequenceUsed = 0
@@ -164,7 +166,9 @@ extension UnsafeMutablePointer where Pointee == View {
             let order = pointee.order + Int(span.start)
             let weight = { (at: Int) in max(1, farm_get32(&members[Int(order[at])].row.pointee.weight)) }
             for position in 0..<count { span.weight &+= UInt64(weight(position)) }
-            let window = aperture.flatMap { narrow(&span, members, $0, scratch, now: now, weight: weight) }
+            let window = algorithm.membersPerRequest.flatMap {
+                narrow(&span, members, aperture, each: $0, scratch, now: now, weight: weight)
+            }
             if algorithm.asksForLoads && pointee.loadsMatter {
                 shareByLoad(span, window, costs: pointee.costs, weight: weight, scratch: scratch)
             } else if let window {
@@ -198,13 +202,13 @@ extension UnsafeMutablePointer where Pointee == View {
     /// Lets a process draw from a part of a tier with many members: those come first in the span. nil: from all.
     private func narrow(
         _ span: inout View.Span, _ members: UnsafeBufferPointer<Member>, _ aperture: UnsafeMutablePointer<Aperture>,
-        _ scratch: ViewScratch, now: UInt64, weight: (Int) -> UInt32
+        each perRequest: Int, _ scratch: ViewScratch, now: UInt64, weight: (Int) -> UInt32
     ) -> Window? {
         let count = Int(span.count)
         guard count > Aperture.narrowest else { return nil }
         var inFlight: UInt32 = 0
         for member in members { inFlight &+= farm_get32(member.ledger) }
-        guard let width = aperture.pointee.width(inFlight: inFlight, now: now) else { return nil }
+        guard let width = aperture.pointee.width(inFlight: inFlight, each: perRequest, now: now) else { return nil }
         pointee.deadline = min(pointee.deadline, now &+ Aperture.step)
         let start = aperture.pointee.start(now: now)
         guard let window = Window(count: count, members: width, start: start, weight: weight) else { return nil }
