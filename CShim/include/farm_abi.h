@@ -310,7 +310,7 @@ int farm_host_same_address(const char *one, uint32_t one_length, const char *oth
 const char *farm_host_signing_key(void);
 /* Whether a process of that id lives. */
 int farm_host_process_lives(uint32_t pid);
-/* Lets some time pass, in microseconds. Parent only. */
+/* Lets some time pass, in microseconds. Any thread, but not on the way of a request. */
 void farm_host_pause(uint32_t microseconds);
 /* Sets the status of an answer that is being made; before its first farm_host_write. */
 void farm_host_status(void *out, uint32_t status);

@@ -65,6 +65,8 @@ extension Tables {
                 row.pointee.note.since_us = wallClock
                 history(farm: place).forget()
             }
+            // Nobody has taken samples meanwhile; it may have been for months, which their times cannot tell.
+            if row.pointee.use == FARM_ROW_RETIRED { history(farm: place).forget() }
             row.pointee.use = FARM_ROW_USED
             row.pointee.retired_in = 0
             let counts = (Algorithm(rawValue: farm.algorithm) ?? .adaptive).countsFarmInFlight
@@ -99,7 +101,10 @@ extension Tables {
             row.publish(MemberState(word: member.admin))
         }
         // One that the configuration has brought back before its row was free.
-        if row.pointee.use == FARM_ROW_RETIRED { farm_set64(&row.pointee.available_since, farm_host_clock()) }
+        if row.pointee.use == FARM_ROW_RETIRED {
+            farm_set64(&row.pointee.available_since, farm_host_clock())
+            history(member: place).forget()
+        }
         if row.pointee.configured_weight != member.weight {
             row.pointee.configured_weight = member.weight
             farm_set32(&row.pointee.weight, member.weight)

@@ -1,5 +1,6 @@
 import CAPR
 import CFarm
+import CFarmABI
 import FarmCore
 
 /// Writing a row: takes the lock, marks the row as being written, and repairs it first when its last writer died at it.
@@ -52,9 +53,10 @@ enum RowWriting {
     }
 
     /// Reads fields that belong together: again and again while somebody is writing them, but not for ever, for a writer
-    /// may have died.
+    /// may have died. One that lives may have lost its processor in the middle: it gets time to go on, about 50 ms in all.
     static func read(_ sequence: UnsafeMutablePointer<UInt32>, _ body: () -> Void) {
-        for _ in 0..<1000 {
+        for attempt in 0..<200 {
+            if attempt >= 100 { farm_host_pause(500) }
             let before = farm_read32(sequence)
             body()
             farm_fence()

@@ -4,7 +4,7 @@
 BUILD   := .build-fuzz
 HERE    := Tests/fuzz
 TIME    ?= 60
-TARGETS := update formula report-text report-json balance manage state route instruct
+TARGETS := update formula report-text report-json balance manage state route instruct status
 MODULES := FarmCore FarmTables FarmModule
 # Optimised, or little would be tried; with the checks of a debug build, because those of memory are in it.
 FLAGS   := -O -wmo -g -swift-version 6 -warnings-as-errors -enable-testing -assert-config Debug \
@@ -43,7 +43,8 @@ $(eval $(call module,FarmCore,))
 $(eval $(call module,FarmTables,FarmCore))
 $(eval $(call module,FarmModule,FarmTables))
 
-$(BUILD)/FuzzSupport.o: $(wildcard $(HERE)/Support/*.swift) $(addprefix Tests/FarmTestSupport/,Config.swift Pool.swift) \
+$(BUILD)/FuzzSupport.o: $(wildcard $(HERE)/Support/*.swift) \
+                        $(addprefix Tests/FarmTestSupport/,Config.swift Pool.swift Markup.swift OpenMetrics.swift) \
                         $(BUILD)/FarmTables.o
 	swiftc $(FLAGS) -module-name FuzzSupport -emit-module -emit-module-path $(BUILD)/FuzzSupport.swiftmodule -c \
 	    -o $@ $(filter %.swift,$^)

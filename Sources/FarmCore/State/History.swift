@@ -11,6 +11,8 @@ public struct History {
     /// The least time from one sample to the next. httpd calls its parent's hook every ten seconds, and more often when
     /// children come and go.
     public static let interval: UInt64 = 5_000_000
+    /// How far rates look back at the least: with a sample every ten seconds that is up to twice as far.
+    static let window: UInt64 = 10_000_000
 
     /// What is sampled. Counters may be the whole or the low half.
     public struct Sample {
@@ -60,7 +62,7 @@ public struct History {
         // Of the oldest one the place may just be taken by the next.
         for back in 1..<UInt32(Self.room) where back <= count {
             let sample = sample(count &- back)
-            guard UInt64(age(sample, Self.milliseconds(now.at))) >= Self.interval / 1000 else { continue }
+            guard UInt64(age(sample, Self.milliseconds(now.at))) >= Self.window / 1000 else { continue }
             return Self.rates(sample, requests: now.requests, failures: now.failures, at: now.at)
         }
         return nil

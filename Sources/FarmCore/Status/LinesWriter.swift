@@ -102,13 +102,18 @@ public struct LinesWriter: ~Copyable, StatusWriter {
     }
 
     public mutating func field(_ name: StaticString, bytes: UnsafeBufferPointer<UInt8>) {
-        field(name, text: bytes)
+        field(name, bytes, isASCII: true)
     }
 
     public mutating func field(_ name: StaticString, text: UnsafeBufferPointer<UInt8>) {
+        field(name, text, isASCII: !PlainText.isPlain(text))
+    }
+
+    /// What should not be there is a question mark.
+    private mutating func field(_ name: StaticString, _ bytes: UnsafeBufferPointer<UInt8>, isASCII: Bool) {
         key(name)
-        if text.isEmpty { out.byte(0x2D) }
-        for byte in text { out.byte(byte < 0x20 || byte == 0x7F ? 0x3F : byte) }
+        if bytes.isEmpty { out.byte(0x2D) }
+        for byte in bytes { out.byte(byte < 0x20 || byte == 0x7F || isASCII && byte > 0x7F ? 0x3F : byte) }
         out.byte(0x0A)
     }
 

@@ -58,7 +58,9 @@ public struct PageChart {
             count += 1
             guard count % every == 0 else { return }
             let x = UInt64(max(0, (1 - step.age / span) * Self.width).rounded())
-            let y = UInt64((Self.height - sum / Double(every) / highest * (Self.height - 1)).rounded())
+            // A higher one may have been noted since the highest was looked for.
+            let part = min(1, sum / Double(every) / highest)
+            let y = UInt64((Self.height - part * (Self.height - 1)).rounded())
             sum = 0
             out.byte(first == nil ? 0x4D : 0x4C)
             if first == nil, isArea {

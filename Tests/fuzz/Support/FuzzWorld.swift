@@ -143,16 +143,6 @@ public final class FuzzWorld {
         return what
     }
 
-    /// The status, which is JSON whatever has happened.
-    public func checkStatus() {
-        let status = FuzzAnswer(status: 200)
-        farm_on_status(engine, FARM_STATUS_JSON, nil, status.handle)
-        let data = Data(status.bytes)
-        guard (try? JSONSerialization.jsonObject(with: data)) is [String: Any] else {
-            finding("no JSON: \(status.text)")
-        }
-    }
-
     public func row(farm: Int, member: Int) -> MemberRow { pointee.farms[farm].members[member].row }
 
     /// Requests in flight, of all members.
