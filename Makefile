@@ -3,26 +3,38 @@
 BUILD    := .build-module
 MODULE   := $(BUILD)/mod_proxy_farm.so
 ARCHIVE  := .build-embedded/release/libFarmModule.a
+CONTROL  := $(BUILD)/farmctl
 APXS     ?= apxs
+PREFIX   ?= /usr/local
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-TEST_PACKAGES := python3-pytest openssl curl jq python3-prometheus-client prometheus
+TEST_PACKAGES := python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
+# What farmctl's HTTP client is built on.
+CONTROL_PACKAGES := zlib1g-dev libssl-dev git
+# For Tests/browser.
+BROWSER_PACKAGES := chromium chromium-driver python3-selenium
 # Interpreters of what is in clients/. The large ones, 650 MB, are for `make clients-test-all`.
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
 
-SWIFT_SOURCES := $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap') Package.swift \
+SWIFT_SOURCES := $(shell find Sources \( -name FarmControl -o -name farmctl -o -name CMac \) -prune -o -name '*.swift' -print -o \
+                    -name '*.h' -print -o -name '*.modulemap' -print) Package.swift \
                  $(wildcard CShim/include/*)
 C_SOURCES := $(wildcard CShim/*.c)
+CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/FarmCore -name '*.swift') Package.swift \
+                   $(wildcard CShim/include/*)
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module swift-test httpd-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install packages test-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module farmctl farmctl-test completions swift-test httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
 	@echo "make test     install what is missing, build, and run all tests"
 	@echo "make build    build the module: $(MODULE)"
+	@echo "make farmctl  build the command line tool: $(CONTROL), which needs minutes and the network once"
+	@echo "make farmctl-test  build it and run its tests"
+	@echo "make browser-test      try the status page in a real Chromium"
 	@echo "make clients-test      run clients/ against Tests/vectors: Java and Go where they are installed"
 	@echo "make clients-test-all  the same, with Java and Go, which it installs"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
@@ -34,12 +46,13 @@ help:
 	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
 	@echo "make bench-offlining  what still reaches a member after it has been taken off: two minutes"
 	@echo "make bench-status  what each format of the status costs, and what a scraper costs requests: five minutes"
-	@echo "make install  put the module and its configuration where a2enmod finds them"
+	@echo "make install  put the module and its configuration where a2enmod finds them, and farmctl, if it is built, below PREFIX"
+	@echo "make install-farmctl  farmctl alone"
 
 demo: module
 	@$(PYTHON) apache-conf/demo/demo.py --module $(MODULE) $(if $(PORT),--port $(PORT))
 
-test: module test-packages check swift-test fuzz-corpus clients-test httpd-test
+test: module test-packages check swift-test fuzz-corpus clients-test farmctl-test httpd-test browser-test
 
 build: module
 
@@ -48,6 +61,9 @@ packages:
 
 test-packages:
 	@scripts/ensure-packages $(TEST_PACKAGES)
+
+browser-packages:
+	@scripts/ensure-packages $(BROWSER_PACKAGES)
 
 client-packages:
 	@scripts/ensure-packages $(CLIENT_PACKAGES)
@@ -73,11 +89,32 @@ $(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols
 	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
 	@scripts/check-symbols $@ || { rm -f $@; exit 1; }
 
+# The scratch path is of its own, so that neither the module nor the tests ever build what only farmctl is built on.
+farmctl: swift
+	@scripts/ensure-packages $(CONTROL_PACKAGES)
+	@$(MAKE) --no-print-directory $(CONTROL)
+
+$(CONTROL): $(CONTROL_SOURCES)
+	@mkdir -p $(BUILD)
+	FARM_CTL=1 swift build -c release --product farmctl --static-swift-stdlib --scratch-path .build-ctl
+	install -m 755 -s .build-ctl/release/farmctl $@
+
+completions: farmctl
+	for shell in bash zsh fish; do $(CONTROL) --generate-completion-script $$shell > $(BUILD)/farmctl.$$shell || exit 1; done
+
+farmctl-test: farmctl module test-packages
+	swift test --filter FarmControlTests
+	FARM_MODULE=$(abspath $(MODULE)) FARMCTL=$(abspath $(CONTROL)) $(PYTHON) -m pytest -q Tests/farmctl
+
 swift-test: swift packages
 	swift test
 
-httpd-test: module test-packages
-	FARM_MODULE=$(abspath $(MODULE)) $(PYTHON) -m pytest -q Tests/httpd
+# With farmctl, since the documents show what it does.
+httpd-test: module farmctl test-packages
+	FARM_MODULE=$(abspath $(MODULE)) FARMCTL=$(abspath $(CONTROL)) $(PYTHON) -m pytest -q Tests/httpd
+
+browser-test: module test-packages browser-packages
+	FARM_MODULE=$(abspath $(MODULE)) $(PYTHON) -m pytest -q Tests/browser
 
 clients-test: test-packages client-packages
 	$(PYTHON) -m pytest -q Tests/clients
@@ -129,7 +166,17 @@ install: module
 	sed "s#@MODULES@#$$($(APXS) -q LIBEXECDIR)#" apache-conf/proxy_farm.load \
 	    > "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.load"
 	install -D -m 644 apache-conf/proxy_farm.conf "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.conf"
+	@if [ -x $(CONTROL) ]; then $(MAKE) --no-print-directory install-farmctl; else \
+	    echo "farmctl is not built: make farmctl, then make install-farmctl"; fi
 	@echo "Now: a2enmod proxy_farm proxy_http && apachectl configtest"
 
+# The tool, its manual page and its completions, without the module: for machines that have no httpd too.
+install-farmctl: completions
+	install -D -m 755 $(CONTROL) "$(DESTDIR)$(PREFIX)/bin/farmctl"
+	install -D -m 644 docs/farmctl.8 "$(DESTDIR)$(PREFIX)/share/man/man8/farmctl.8"
+	install -D -m 644 $(BUILD)/farmctl.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/farmctl"
+	install -D -m 644 $(BUILD)/farmctl.zsh "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_farmctl"
+	install -D -m 644 $(BUILD)/farmctl.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/farmctl.fish"
+
 clean:
-	rm -rf $(BUILD) .build .build-embedded .build-fuzz
+	rm -rf $(BUILD) .build .build-ctl .build-embedded .build-fuzz

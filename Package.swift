@@ -5,6 +5,10 @@ import PackageDescription
 // built in the ordinary mode, for tests and tools. The Makefile sets it; see docs/internals.md.
 let embedded = Context.environment["FARM_EMBEDDED"] != nil
 
+// FARM_CTL adds farmctl and the HTTP client that it is built on, which take minutes to build and nothing else needs. What farmctl
+// does is in FarmControl, which is always built and tested.
+let control = Context.environment["FARM_CTL"] != nil
+
 let settings: [SwiftSetting] =
     [
         .swiftLanguageMode(.v6),
@@ -21,6 +25,7 @@ var targets: [Target] = [
 
 if !embedded {
     targets += [
+        .target(name: "FarmControl", dependencies: ["FarmCore", "CFarm"], swiftSettings: settings),
         .target(name: "FarmSimulator", dependencies: ["FarmCore", "CFarm"], swiftSettings: settings),
         .executableTarget(
             name: "farmsim",
@@ -39,6 +44,9 @@ if !embedded {
             name: "FarmModuleTests", dependencies: ["FarmModule", "FarmTestSupport", "CFarm", "CAPR"],
             swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
         .testTarget(
+            name: "FarmControlTests", dependencies: ["FarmControl", "FarmCore", "FarmTestSupport"],
+            swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+        .testTarget(
             name: "FarmSimulatorTests",
             dependencies: [
                 "FarmSimulator", "farmsim", "FarmCore",
@@ -48,9 +56,34 @@ if !embedded {
     ]
 }
 
+if control {
+    targets += [
+        .systemLibrary(name: "CMac"),
+        .executableTarget(
+            name: "farmctl",
+            dependencies: [
+                "FarmControl", "CMac",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-l:libcrypto.a"])]),
+    ]
+}
+
 // The module itself depends on no package.
-let dependencies: [Package.Dependency] =
+var dependencies: [Package.Dependency] =
     embedded ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")]
+if control {
+    dependencies += [
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
+    ]
+}
 
 let package = Package(
     name: "mod_proxy_farm",

@@ -150,8 +150,8 @@ int farm_page_answer(request_rec *r, farm_page_manager manager)
         farm_on_status(farm_current->engine, FARM_STATUS_PAGE, &controls, &out);
     }
     else {
-        static const char none[] = "<main><h1>Farms</h1><p>This server has no farm. Write one with "
-            "<code>&lt;Farm NAME&gt;</code> in its configuration.</p></main>\n";
+        static const char none[] = "<header class=\"top\"><h1>Farms</h1></header><div id=\"tools\"></div>"
+            "<main><p>This server has no farm. Write one with <code>&lt;Farm NAME&gt;</code> in its configuration.</p></main>\n";
         add(&out, none, none + sizeof(none) - 1);
     }
     if (!is_update) {

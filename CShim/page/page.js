@@ -21,10 +21,12 @@
     states.append(make("option", { value, textContent: text }));
   }
   states.value = chosen.get("s") || "";
+  // A narrow window shows members as cards, without the heads that sort: it has this instead.
+  const order = make("select", {});
   const pause = make("button", { type: "button", textContent: "Pause" });
   const said = make("span", { id: "said" });
   said.setAttribute("role", "status");
-  let sorting = chosen.get("o") || "", paused = false;
+  let sorting = (chosen.get("o") || "").match(/^-?\w+$/)?.[0] || "", paused = false;
 
   const remember = () => {
     const all = new URLSearchParams();
@@ -41,14 +43,18 @@
       && (!states.value || (states.value === "trouble" ? kind !== "good" : kind === states.value));
   };
 
-  const arrange = () => {
+  // Whoever writes into a form keeps it where it is: its member stays to be seen, and its table in its order.
+  const configured = new Map($$("tbody").map((body, at) => [body, at]));
+  const arrange = (asked) => {
     const [name, down] = [sorting.replace("-", ""), sorting.startsWith("-")];
+    order.value = sorting;
     for (const table of $$("table")) {
-      const bodies = [...table.tBodies];
-      for (const body of bodies) body.hidden = !shows(body);
+      const bodies = [...table.tBodies], busy = $(".forms[open]", table)?.closest("tbody");
+      for (const body of bodies) body.hidden = body !== busy && !shows(body);
       table.hidden = bodies.every((body) => body.hidden);
       const key = (body) => {
-        if (!name || name === "name") return body.id;
+        if (!name) return configured.get(body);
+        if (name === "name") return body.id;
         const text = $("." + name, body)?.dataset.v;
         return text ? Number(text) : NaN;
       };
@@ -58,7 +64,7 @@
         if (isNaN(a) || isNaN(b)) return isNaN(a) - isNaN(b);
         return (a - b) * (down ? -1 : 1);
       }).map(([, body]) => body);
-      if (sorting && ordered.some((body, at) => body !== bodies[at])) table.append(...ordered);
+      if ((asked || !busy) && ordered.some((body, at) => body !== bodies[at])) place(table, ordered);
       for (const head of table.tHead.rows[0].cells) {
         if (head.className === name) head.setAttribute("aria-sort", down ? "descending" : "ascending");
         else head.removeAttribute("aria-sort");
@@ -66,20 +72,32 @@
     }
   };
 
+  // What has the focus would lose it by being moved, so all others are moved around it.
+  const place = (table, ordered) => {
+    const still = Math.max(0, ordered.findIndex((body) => body.contains(document.activeElement)));
+    ordered[still].before(...ordered.slice(0, still));
+    table.append(...ordered.slice(still + 1));
+  };
+
+  const sortBy = (by) => {
+    sorting = by;
+    remember();
+    arrange(true);
+  };
+
   const makeSortable = () => {
+    order.append(make("option", { value: "", textContent: "as configured" }));
     for (const head of $$("thead th")) {
       const key = head.className;
       if (key === "metrics" || key === "change") continue;
-      const button = make("button", { type: "button", textContent: head.textContent });
       // Names from a to z first, figures from the largest.
-      button.addEventListener("click", () => {
-        const first = key === "name" ? key : "-" + key;
-        sorting = sorting === first ? (key === "name" ? "-" + key : key) : first;
-        remember();
-        arrange();
-      });
+      const [first, second] = key === "name" ? [key, "-" + key] : ["-" + key, key];
+      const button = make("button", { type: "button", textContent: head.textContent });
+      button.addEventListener("click", () => sortBy(sorting === first ? second : first));
+      if (!$(`[value="${first}"]`, order)) order.append(make("option", { value: first, textContent: head.textContent }));
       head.replaceChildren(button);
     }
+    order.addEventListener("change", () => sortBy(order.value));
   };
 
   // ---- what is new
@@ -123,9 +141,19 @@
     else if (new_note) old.append(new_note);
   };
 
+  const putMap = (old, fresh) => {
+    [...fresh.children].forEach((other, at) => {
+      const mine = old.children[at];
+      if (mine.title === other.title) return;
+      [mine.className, mine.title] = [other.className, other.title];
+      mine.replaceChildren(...other.childNodes);
+    });
+  };
+
   const putFarm = (old, fresh) => {
     old.className = fresh.className;
-    for (const part of [".cond", "dl", ".map"]) {
+    if ($(".map", old)) putMap($(".map", old), $(".map", fresh));
+    for (const part of [".cond", "dl"]) {
       const [mine, other] = [$(part, old), $(part, fresh)];
       if (mine && other) put(mine, other);
     }
@@ -143,15 +171,17 @@
     if (!$("main", fresh)) throw new Error("the answer is not the page of farms");
     measure(fresh);
     if (shape(document) !== shape(fresh)) {
-      // Farms or members have come or gone. Whoever is writing into a form finishes that first.
-      if ($(".forms[open]")) return say("The configuration has changed: reload the page.");
+      // Farms or members have come or gone. Whoever is writing finishes that first.
+      if ($(".forms[open], input:focus")) return say("The configuration has changed: reload the page.");
       return location.reload();
     }
+    if (!$("section")) return say("");
     for (const section of $$("section", fresh)) putFarm(document.getElementById(section.id), section);
     $("main").dataset.now = $("main", fresh).dataset.now;
     put($("#sum"), $("#sum", fresh));
     put($("footer"), $("footer", fresh));
     arrange();
+    say("");
   };
 
   const say = (text) => { if (said.textContent !== text) said.textContent = text; };
@@ -165,10 +195,7 @@
           signal: AbortSignal.timeout(10000) });
         if (!answer.ok) throw new Error("the server answers " + answer.status);
         const text = await answer.text();
-        if (!paused) {
-          say("");
-          show(text);
-        }
+        if (!paused) show(text);
       } catch (fault) {
         say("Not up to date: " + (fault.name === "TimeoutError" || fault instanceof TypeError ? "the server does not answer" : fault.message) + ".");
       }
@@ -178,6 +205,16 @@
   };
 
   // ---- changes
+
+  // Why a change was not made stands in its form until the next attempt, beside what was typed.
+  const refuse = (form, text) => {
+    $(".refused", form)?.remove();
+    if (!text) return;
+    const line = make("p", { className: "refused", textContent: "Not changed: " + text });
+    line.setAttribute("role", "alert");
+    form.append(line);
+    line.scrollIntoView({ block: "nearest" });
+  };
 
   const change = async (event) => {
     event.preventDefault();
@@ -190,19 +227,22 @@
         throw new Error(line || "the server answers " + answer.status);
       }
       form.reset();
-      form.closest("details").open = false;
-      say("");
-      if (!paused) show(text);
+      refuse(form);
+      const details = form.closest("details"), within = details.contains(document.activeElement);
+      details.open = false;
+      if (within) $("summary", details).focus();
+      show(text);
     } catch (fault) {
-      say("Not changed: " + (fault instanceof TypeError ? "the server does not answer" : fault.message));
+      refuse(form, fault instanceof TypeError ? "the server does not answer" : fault.message);
     }
   };
 
-  for (const control of [words, states]) control.addEventListener("input", () => { remember(); arrange(); });
+  for (const [control, event] of [[words, "input"], [states, "change"]]) {
+    control.addEventListener(event, () => { remember(); arrange(); });
+  }
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.textContent = paused ? "Go on" : "Pause";
-    pause.setAttribute("aria-pressed", paused);
   });
   document.addEventListener("submit", change);
   document.addEventListener("keydown", (event) => {
@@ -217,7 +257,8 @@
       }
     }
   });
-  $("#tools").append(make("label", {}, "Filter ", words), make("label", {}, "Show ", states), pause, said);
+  $("#tools").append(make("label", {}, "Filter ", words), make("label", {}, "Show ", states),
+    make("label", { className: "order" }, "Sort ", order), pause, said);
   makeSortable();
   measure(document);
   arrange();

@@ -153,7 +153,7 @@ extension StatusSnapshot {
 
     /// Every member as one sign: which of many need a look.
     private func writeMap(_ out: inout ByteWriter, _ farm: FarmReading) {
-        out.text("<p class=\"map\" aria-label=\"All members\">")
+        out.text("<div class=\"map\" role=\"group\" aria-label=\"All members\">")
         for at in farm.members {
             let standing = Standing(members[at])
             out.text("<a class=\"")
@@ -166,11 +166,11 @@ extension StatusSnapshot {
             out.html(members[at].name)
             out.text(": ")
             out.text(standing.word)
-            out.text("\">")
+            out.text("\"><i aria-hidden=\"true\">")
             out.text(standing.sign)
-            out.text("</a>")
+            out.text("</i></a>")
         }
-        out.text("</p>\n")
+        out.text("</div>\n")
     }
 
     /// A member in one word, by what matters most.

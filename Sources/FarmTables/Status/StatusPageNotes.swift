@@ -13,10 +13,10 @@ extension StatusSnapshot {
         out.text("<b>")
         out.text(admin.name)
         out.text("</b> by ")
-        if by.isEmpty { out.text("the configuration") } else { out.htmlText(by) }
+        if by.isEmpty { out.text("the configuration") } else { writeWords(&out, by) }
         if !reason.isEmpty {
             out.text(": <q>")
-            out.htmlText(reason)
+            writeWords(&out, reason)
             out.text("</q>")
         }
         out.text(", since ")
@@ -29,6 +29,13 @@ extension StatusSnapshot {
             out.text(" left)")
         }
         if admin != .on { writeProgress(&out, note.work, left) }
+    }
+
+    /// What somebody wrote, in any direction of writing: which has no effect on what stands beside it.
+    private func writeWords(_ out: inout ByteWriter, _ words: UnsafeBufferPointer<UInt8>) {
+        out.text("<bdi>")
+        out.htmlText(words)
+        out.text("</bdi>")
     }
 
     private func writeProgress(
@@ -88,11 +95,16 @@ extension StatusSnapshot {
         _ out: inout ByteWriter, _ farm: FarmReading, _ member: MemberReading?, _ controls: StatusControls
     ) {
         // Of those with one name a browser keeps one open.
-        out.text("<details class=\"forms\" name=\"forms\"><summary>Change</summary><div><p>")
+        out.text("<details class=\"forms\" name=\"forms\"><summary aria-label=\"Change ")
+        out.html(member?.name ?? farm.name)
+        out.text("\">Change</summary><div><p>")
         out.text(member == nil ? "The farm <b>" : "The member <b>")
         out.html(member?.name ?? farm.name)
         out.text("</b></p>")
         beginForm(&out, farm, member, controls)
+        // Enter in a field presses a form's first button. That must not be one of those that change something, above all not
+        // `on`; where the first is disabled, Enter does nothing (HTML, 4.10.21.2, Implicit submission).
+        out.text("<button disabled hidden></button>")
         out.text("<label>Reason <input name=\"reason\" maxlength=\"191\" autocomplete=\"off\"></label>")
         out.text("<label>Until <input name=\"until\" size=\"12\" autocomplete=\"off\" title=\"An interval such as ")
         out.text("30min or 2h, or a time such as 2026-12-31T18:00:00Z\"></label><span class=\"buttons\">")

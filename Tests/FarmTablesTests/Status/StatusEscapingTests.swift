@@ -174,7 +174,7 @@ import Testing
         let markup = try Markup(engine.text(.page, manager: "/m", nonce: "1"))
         #expect(Set(markup.ids).count == markup.ids.count, "an id is one thing's")
         #expect(markup.ids.count { $0.hasPrefix("m-f/") } == count)
-        #expect(markup.shape.contains { $0.hasPrefix("p class aria-label") } == (count > 11), "a map of many members")
+        #expect(markup.shape.contains { $0.hasPrefix("div class role") } == (count > 11), "a map of many members")
         #expect(markup.text.contains("No members") == (count == 0))
     }
 

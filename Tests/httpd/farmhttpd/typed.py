@@ -3,6 +3,7 @@ members become real members' of the test, paths of the machine's become paths in
 read with the manual's own words put back."""
 
 import contextlib
+import os
 import re
 import subprocess
 import threading
@@ -17,6 +18,7 @@ from farmhttpd.protocols import FCGI_END, FCGI_STDOUT, AJP_BODY, AJP_END, AJP_HE
 from farmhttpd.protocols import AjpMember, FcgiMember, ajp_packet, ajp_string, fcgi_record, websocket_accept
 from farmhttpd.wire import head
 
+FARMCTL = Path(os.environ.get("FARMCTL", REPOSITORY / ".build-module" / "farmctl"))
 OUR_STATUS = "/status-for-the-test"
 FARMS = "/etc/apache2/conf-enabled/farms.conf"
 # Where a machine has things, and where the test has them.
@@ -127,6 +129,9 @@ class Typist:
         for name, text in shims.items():
             (self.bin / name).write_text(f"#!/bin/sh\n{text}\n")
             (self.bin / name).chmod(0o755)
+        if any("farmctl " in block.text for block in self.example.blocks if block.kind != "apache"):
+            assert FARMCTL.exists(), f"{self.example}: {FARMCTL} is missing: run `make farmctl`, or set FARMCTL"
+        (self.bin / "farmctl").symlink_to(FARMCTL)
 
     def _member(self, scheme, place):
         assert scheme in KINDS, f"{self.example}: no member of the test speaks {scheme}"
@@ -229,7 +234,7 @@ class Typist:
             self.httpd.graceful() if self.httpd.running else self.httpd.start()
         else:
             assert "apachectl" not in typed and "systemctl" not in typed, f"{block}: cannot type {command}"
-            if "http://" in typed:
+            if re.search(r"http://|^farmctl ", typed):
                 self.up()
             if re.match(r"\w+=\$\(", command):
                 self.variables += command + "\n"
@@ -249,7 +254,8 @@ class Typist:
 
     def _shell(self, command, **variables):
         command = self.variables + command
-        environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **variables}
+        environment = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
+                       "FARMCTL_SERVER": f"http://127.0.0.1:{self.httpd.port}/", **variables}
         done = subprocess.run(["/bin/sh", "-c", self.real(command, is_command=True)], env=environment, cwd=REPOSITORY,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         return done.returncode, done.stdout
@@ -293,12 +299,28 @@ class Typist:
                                    for name, row in self.httpd.rows().items()), "a verdict of each member")
 
     def _service(self, block):
-        """A unit's environment and command are those of the loop."""
+        """A unit's environment and command are those of the loop, or farmctl's agent."""
+        agent = re.findall(r"^ExecStart=/usr/local/bin/(farmctl agent .+)$", block.text, re.M)
+        if agent:
+            return self._agent(*agent)
         settings = dict(re.findall(r'"(\w+)=([^"]*)"', self.real(block.text, is_command=True)))
         assert set(settings) == {"FARM_UPDATE", "FARM", "MEMBERS"}, block.text
         command, = re.findall(r"^ExecStart=(.+)$", block.text, re.M)
         assert command == "/bin/sh /usr/local/bin/farm-check", command
         self._checks(**settings)
+
+    def _agent(self, command):
+        """The member that it names is told of, again and again, until it is ended."""
+        farm, member = command.split()[2:4]
+        updates = lambda: self.httpd.rows(farm)[member]["updates"]
+        before = updates()
+        agent = subprocess.Popen([self.bin / "farmctl", *command.split()[1:], "--interval", "100ms"],
+                                 env={"FARMCTL_SERVER": f"http://127.0.0.1:{self.httpd.port}/"}, stderr=subprocess.DEVNULL)
+        try:
+            wait.until(lambda: updates() > before + 1, f"updates of {member}")
+        finally:
+            agent.terminate()
+            agent.wait(20)
 
     def _line_of_crontab(self, block):
         for line in block.text.splitlines():
