@@ -1,0 +1,258 @@
+#!/usr/bin/python3
+"""This module with each of its algorithms, mod_proxy_balancer, HAProxy and nginx beside plain ProxyPass to one member: requests
+a second, processor time, latency and instructions, as ratios to the plain ProxyPass of the same round. See README.md."""
+
+import argparse
+import contextlib
+import csv
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+import instructions  # noqa: E402
+from benchhttpd import (BALANCERS, DEFAULT_MODULE, UPDATE, Client, Httpd, clean_up_when_ended,  # noqa: E402
+                        processor_seconds, table)
+from benchload import CLOSED, QuickMembers, Run, compiled  # noqa: E402
+from benchproxies import HAProxy, Nginx  # noqa: E402
+
+MEMBERS = (4, 64, 512, 1000)
+PLAIN, AGAIN = "plain", "plain again"       # the second shows what the noise of this machine alone does to a ratio
+ALGORITHMS = ("adaptive", "roundrobin", "random", "busyness", "traffic", "load", "hash")
+OTHERS = {"haproxy": HAProxy, "nginx": Nginx}
+VARIANTS = (PLAIN, AGAIN, *ALGORITHMS, *BALANCERS, *OTHERS)
+RATES = ("requests/s", "processor us")      # of the closed loop
+LATENCIES = ("p50 us", "p99 us")            # of the open loop
+INSTRUCTIONS = "instructions"
+# One child, as HAProxy has one thread and nginx one worker; threads for more connections than the client opens.
+ONE_CHILD = ["StartServers 1", "ServerLimit 1", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 128",
+             "MinSpareThreads 1", "MaxSpareThreads 128"]
+PART_OF_THE_SLOWEST = 0.4                   # the rate that latencies are measured at
+SHORTEST, LONGEST = 0.5, 5.0                # seconds of a run
+OF_A_RUN = 0.25                             # seconds that a run takes besides
+INSTRUCTIONS_PART = 0.35                    # of the whole time at most
+
+
+def pins():
+    """Commands that pin the server, and client and members; nothing where there is one processor."""
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < 2:
+        return (), ()
+    return ("taskset", "-c", str(processors[0])), ("taskset", "-c", ",".join(map(str, processors[1:])))
+
+
+# -- the servers -------------------------------------------------------------------------------------------
+
+
+def server(variant, urls, module):
+    if variant in OTHERS:
+        return OTHERS[variant](urls)
+    with_farm = variant in ALGORITHMS
+    # httpd walks its Locations for each request: all have the one that `load` needs.
+    location = UPDATE if with_farm else [line for line in UPDATE if "SetHandler" not in line]
+    return Httpd("event", PLAIN if variant == AGAIN else variant, urls, module if with_farm else None, mpm_lines=ONE_CHILD,
+                 logged=None, more=location)
+
+
+class Measured:
+    """A running server, and its numbers by what was measured, one a round."""
+
+    def __init__(self, options, folder, variant, members):
+        self.options, self.folder, self.variant, self.members = options, folder, variant, members
+        self.values = {what: [] for what in (*RATES, *LATENCIES, "processor us at the rate", "busy %", "made", "opened", "wrong")}
+        self.server = server(variant, members.urls, folder / instructions.MODULE_OBJECT)
+
+    def start(self):
+        self.server.start(under=self.options.server_pin)
+        if self.variant == "load":
+            client = Client(self.server.port)
+            instructions.push_metrics(client, len(self.members.urls))
+            client.close()
+        # Until connections to the members are there: draws at random have met all in ten times as many requests, and what
+        # two requests at once want of a member comes after that.
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            made, asked = self.members.counts()
+            self._run(CLOSED, 0.5)
+            made_now, asked_now = self.members.counts()
+            if made_now - made <= max(1, (asked_now - asked) / 1000):
+                break
+
+    def _run(self, rate, seconds):
+        run = Run(self.folder, self.server.port, rate, seconds, self.options.connections, under=self.options.load_pin)
+        if not run.answered:
+            raise SystemExit(f"{self.variant} answered nothing:\n{self.server.said()}")
+        return run
+
+    def measure(self, rate, seconds):
+        made = self.members.counts()[0]
+        before = processor_seconds(self.server)
+        run = self._run(rate, seconds)
+        used = processor_seconds(self.server) - before
+        made = self.members.counts()[0] - made
+        if rate == CLOSED:
+            found = {"requests/s": run.answered / seconds, "processor us": used / run.answered * 1e6, "busy %": used / seconds * 100}
+        else:
+            found = {"p50 us": run.p50, "p99 us": run.p99, "processor us at the rate": used / run.answered * 1e6}
+        # Of both loops: connections to members, connections of the client beyond those it begins with, bad answers.
+        for what, value in (*found.items(), ("made", made),
+                            ("opened", max(0, run.opened - self.options.connections) if rate == CLOSED else 0),
+                            ("wrong", run.wrong + run.unanswered)):
+            self.values[what].append(value)
+
+    def remove(self):
+        self.server.stop()
+        self.server.remove()
+
+
+# -- the rounds ----------------------------------------------------------------------------------------------
+
+
+def load(options, folder, until):
+    """{members: {variant: Measured}} and the rate of each; ends before `until`."""
+    results, rates = {}, {}
+    for number, count in enumerate(options.members):
+        # What is left is divided among the numbers of members that are left.
+        share = (until - time.monotonic()) / (len(options.members) - number)
+        end = time.monotonic() + share
+        with contextlib.ExitStack() as cleaning:
+            members = QuickMembers(folder, count, seconds=share + 600, under=options.load_pin)
+            cleaning.callback(members.stop)
+            servers = {}
+            for variant in options.variants:
+                servers[variant] = Measured(options, folder, variant, members)
+                cleaning.callback(servers[variant].remove)
+                servers[variant].start()
+            runs = 2 * len(servers)
+            seconds = options.seconds or min(
+                LONGEST, max(SHORTEST, (end - time.monotonic()) / (options.rounds * runs) - OF_A_RUN))
+            for at in range(options.rounds):
+                if at and time.monotonic() + runs * (seconds + OF_A_RUN) > end + 0.1 * share:
+                    print(f"{count} members: no time was left after {at} rounds", file=sys.stderr)
+                    break
+                a_round(options, servers, at, seconds, rates, count)
+            print(f"{count} members: {at + 1} rounds of {seconds:.1f} s", file=sys.stderr, flush=True)
+        results[count] = servers
+    return results, rates
+
+
+def a_round(options, servers, at, seconds, rates, count):
+    order = list(servers.values()) if at % 2 == 0 else list(servers.values())[::-1]
+    for one in order:
+        one.measure(CLOSED, seconds)
+    if count not in rates:
+        slowest = min(one.values["requests/s"][0] for one in order)
+        rates[count] = options.rate or max(100, int(slowest * PART_OF_THE_SLOWEST / 100) * 100)
+    for one in order:
+        one.measure(rates[count], seconds)
+
+
+def count_instructions(options, folder, until):
+    """{(members, variant): instructions a request}; for plain ProxyPass, which has one member, members is 1."""
+    names = {variant: "load+metrics" if variant == "load" else variant for variant in options.variants
+             if variant not in (PLAIN, AGAIN, *OTHERS)}
+    wanted = argparse.Namespace(
+        mpm="prefork", module=folder / instructions.MODULE_OBJECT, members=options.members, variants=[*names.values()],
+        logs=["nothing"], jobs=len(os.sched_getaffinity(0)), requests=500, until=until, keys=None)
+    shown = {name: variant for variant, name in names.items()}
+    return {(result.members, shown.get(result.variant, result.variant)): result.profile.total
+            for result in instructions.measure(wanted)}
+
+
+# -- the tables ----------------------------------------------------------------------------------------------
+
+
+def ratios(one, plain, what):
+    return [value / base for value, base in zip(one.values[what], plain.values[what])]
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def overview(count, servers, counted):
+    plain = servers.get(PLAIN)
+    rows = [(f"{count} members", *RATES, *LATENCIES, INSTRUCTIONS, "busy %", "made", "opened", "wrong")]
+    for variant, one in servers.items():
+        alone = variant == PLAIN or not plain
+        texts = [f"{statistics.median(one.values[what]):,.0f}" if alone else spread(ratios(one, plain, what))
+                 for what in (*RATES, *LATENCIES)]
+        number = counted.get((1 if variant == PLAIN else count, variant))
+        base = counted.get((1, PLAIN))
+        texts.append("" if number is None else f"{number:,.0f}" if alone or not base else f"{number / base:.3f}")
+        rows.append((variant, *texts, statistics.median(one.values["busy %"]),
+                     *(sum(one.values[what]) for what in ("made", "opened", "wrong"))))
+    return table(rows)
+
+
+def instructions_table(counted, members):
+    base = counted.get((1, PLAIN))
+    rows = [("user instructions a request, over plain", *(f"{count} members" for count in members))]
+    for variant in dict.fromkeys(variant for _, variant in counted if variant not in (PLAIN, "plain+farm")):
+        rows.append((variant, *(f"{counted[count, variant] - base:+,.0f}" if (count, variant) in counted else "" for count in members)))
+    return f"plain ProxyPass: {base:,.0f} user instructions a request\n{table(rows)}"
+
+
+def write_csv(path, results, rates, counted):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["members", "variant", "round", "what", "value", "over_plain"])
+        for count, servers in results.items():
+            writer.writerow([count, "all", "", "rate of the open loop", rates[count], ""])
+            plain = servers.get(PLAIN)
+            for variant, one in servers.items():
+                for what, values in one.values.items():
+                    for at, value in enumerate(values):
+                        base = plain.values[what][at] if plain and what not in ("made", "opened", "wrong") else 0
+                        writer.writerow([count, variant, at + 1, what, round(value, 2), round(value / base, 4) if base else ""])
+        for (count, variant), value in counted.items():
+            writer.writerow([count, variant, "", INSTRUCTIONS, round(value), round(value / counted[1, PLAIN], 4)])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--module", type=Path, default=DEFAULT_MODULE)
+    parser.add_argument("--minutes", type=float, default=12, help="for all of it: what is not said otherwise is made to fit")
+    parser.add_argument("--members", type=int, nargs="+", default=MEMBERS, metavar="N")
+    parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, help="of each run; without it, what the time allows")
+    parser.add_argument("--rate", type=int, help="requests a second of the open loop; without it, 0.4 of what the slowest can do")
+    parser.add_argument("--connections", type=int, default=16, help="of the closed loop")
+    parser.add_argument("--parts", nargs="+", choices=["instructions", "load"], default=["instructions", "load"])
+    parser.add_argument("--csv", type=Path, help="write all numbers there too")
+    options = parser.parse_args()
+    clean_up_when_ended()
+    began = time.monotonic()
+    until = began + options.minutes * 60
+    options.server_pin, options.load_pin = pins()
+    counted, results, rates = {}, {}, {}
+    with tempfile.TemporaryDirectory(prefix="farm-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copy(options.module, folder / instructions.MODULE_OBJECT)
+        compiled(folder)
+        print(f"load of this machine: {os.getloadavg()[0]:.1f} of {os.cpu_count()} processors", file=sys.stderr)
+        if "instructions" in options.parts:
+            counted = count_instructions(options, folder, began + INSTRUCTIONS_PART * options.minutes * 60)
+        if "load" in options.parts:
+            results, rates = load(options, folder, until)
+    for count, servers in results.items():
+        print(overview(count, servers, counted))
+        print(f"p50 and p99 at {rates[count]:,} requests/s; medians (lowest-highest) of {len(servers[options.variants[0]].values['p50 us'])} "
+              "rounds\n")
+    if counted:
+        print(instructions_table(counted, options.members))
+    if options.csv:
+        write_csv(options.csv, results, rates, counted)
+        print(f"\nAll numbers: {options.csv}")
+    print(f"load of this machine at the end: {os.getloadavg()[0]:.1f}; {(time.monotonic() - began) / 60:.1f} minutes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
