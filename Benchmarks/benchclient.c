@@ -7,13 +7,13 @@
  * (they count with the time they had waited), p50 and p99 in microseconds, answers by the last digit of the member, and
  * connections opened.
  *
- * With RATE 0 it is a closed loop: on each of CONNECTIONS kept ones a request follows the answer to the last one. Its line
- * says the same, of at most the first two million requests. */
+ * CONNECTIONS are how many there may be; a request that finds none free waits. With RATE 0 it is a closed loop: on each of
+ * them a request follows the answer to the last one. Its line says the same. Either sends two million requests at most. */
 #include <math.h>
 
 #include "benchloop.h"
 
-#define CONNECTIONS 256
+#define CONNECTIONS 256         /* at most */
 #define MOST 2000000
 /* The paths come round after so many requests: a farm that chooses by their hash meets all of its members. */
 #define PATHS 100000
@@ -28,7 +28,7 @@ typedef struct connection {
 static connection connections[CONNECTIONS];
 static uint64_t due[MOST], took[MOST];
 static unsigned sent, planned, wrong, answered, opened;
-static int closed_loop;
+static int closed_loop, many = CONNECTIONS;
 static unsigned by_member[10];
 
 static int by_size(const void *a, const void *b)
@@ -80,7 +80,7 @@ static void send_one(connection *c)
 }
 
 /* The closed loop's: every connection that is free, until the time is over. */
-static void send_next(uint64_t until, int many, int port)
+static void send_next(uint64_t until, int port)
 {
     for (int at = 0; at < many && sent < MOST; at++) {
         connection *c = &connections[at];
@@ -102,10 +102,10 @@ static void send_due(int port)
     unsigned at = 0;
 
     while (sent < planned && due[sent] <= now_us()) {
-        while (at < CONNECTIONS && connections[at].fd && connections[at].busy) {
+        while (at < (unsigned)many && connections[at].fd && connections[at].busy) {
             at++;
         }
-        if (at == CONNECTIONS) {
+        if (at == (unsigned)many) {
             return;
         }
         if (!connections[at].fd) {
@@ -153,14 +153,17 @@ int main(int count, char **words)
 {
     uint64_t start, until, end, counted_from;
     unsigned first = 0, unanswered = 0;
-    int port, many = count == 6 ? atoi(words[5]) : 0;
+    int port;
 
-    closed_loop = count == 6 && atof(words[2]) == 0;
-    if ((count != 5 && !closed_loop) || many < 0 || many > CONNECTIONS || (closed_loop && !many)) {
-        fprintf(stderr, "benchclient PORT RATE SECONDS WARM_SECONDS, or benchclient PORT 0 SECONDS WARM_SECONDS CONNECTIONS\n");
+    if (count == 6) {
+        many = atoi(words[5]);
+    }
+    if (count < 5 || count > 6 || many < 1 || many > CONNECTIONS) {
+        fprintf(stderr, "benchclient PORT RATE SECONDS WARM_SECONDS [CONNECTIONS]\n");
         return 2;
     }
     port = atoi(words[1]);
+    closed_loop = atof(words[2]) == 0;
     loop_start();
     start = now_us() + 50000;
     if (!closed_loop) {
@@ -180,7 +183,7 @@ int main(int count, char **words)
             }
         }
         if (closed_loop) {
-            send_next(until, many, port);
+            send_next(until, port);
         } else {
             send_due(port);
         }

@@ -28,7 +28,8 @@ class QuickMembers:
             for first in range(0, count, A_PROCESS):
                 some = where[first:first + A_PROCESS]
                 process = subprocess.Popen(
-                    [*under, folder / "benchmembers", str(self.port), "0", str(seconds), "0", *(f"{one}={SLOTS}" for one in some)],
+                    [*under, folder / "benchmembers", str(self.port), "0", str(seconds), "0",
+                     *(f"{one}={SLOTS}" for one in some)],
                     stdout=subprocess.PIPE, text=True)
                 self.processes.append(process)
                 if process.stdout.readline().strip() != "ready":
@@ -52,12 +53,12 @@ class QuickMembers:
 
 
 class Run:
-    """What the client saw: of `seconds` against a port, at a fixed rate or, with CLOSED, as fast as `connections` go."""
+    """What the client saw: of `seconds` against a port, at a fixed rate or, with CLOSED, as fast as it goes, on so many
+    connections at most."""
 
     def __init__(self, folder, port, rate, seconds, connections, under=()):
-        command = [*under, folder / "benchclient", str(port), str(rate), str(seconds), "0"]
-        said = subprocess.run([*command, str(connections)] if rate == CLOSED else command, capture_output=True, text=True,
-                              timeout=seconds + 60)
+        said = subprocess.run([*under, folder / "benchclient", str(port), str(rate), str(seconds), "0", str(connections)],
+                              capture_output=True, text=True, timeout=seconds + 60)
         if said.returncode:
             raise SystemExit(f"the client failed: {said.stderr}")
         numbers = [int(word) for word in said.stdout.split()]

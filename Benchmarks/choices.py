@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What a choice costs by itself, without httpd: nanoseconds and user instructions by algorithm and number of members, measured by
-farmbench. See README.md."""
+"""What a choice costs by itself, without httpd: nanoseconds and user instructions by algorithm and number of members,
+measured by farmbench. See README.md."""
 
 import argparse
 import csv
@@ -49,7 +49,8 @@ def counts(options):
         program = Path(folder) / "farmbench"
         subprocess.run(["strip", "--strip-debug", "-o", program, options.farmbench], check=True)
         lines = farmbench(program, "choices", *chosen(options), "--rounds", "1", "--batches", str(COUNTED), folder=folder,
-                          under=["valgrind", "-q", "--tool=callgrind", "--dump-before=bench_mark", "--callgrind-out-file=profile"])
+                          under=["valgrind", "-q", "--tool=callgrind", "--dump-before=bench_mark",
+                                 "--callgrind-out-file=profile"])
         found = {}
         for number, line in enumerate(lines):
             profile = benchprofile.read(Path(folder) / f"profile.{2 * number + 2}")
@@ -87,7 +88,7 @@ def write_csv(path, measured, counted):
                     writer.writerow([algorithm, members, what, at + 1, value, number])
 
 
-def main():
+def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--farmbench", type=Path, default=FARMBENCH)
     parser.add_argument("--members", type=int, nargs="+", default=[4, 64, 512, 1000], metavar="N")
@@ -95,7 +96,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=4000, help="of sixteen requests each, in a round")
     parser.add_argument("--csv", type=Path, help="write all numbers there too")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     clean_up_when_ended()
     measured = times(options)
     counted = counts(options) if shutil.which("valgrind") else None

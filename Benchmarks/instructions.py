@@ -90,7 +90,8 @@ def run(options, log, variant, members):
     out.chmod(0o777)                    # the profiles are written by the user that httpd has become
     try:
         httpd.start(one_process=True, seconds=240, under=[
-            "valgrind", "-q", "--tool=callgrind", "--vgdb=no", f"--dump-before={MARK}", f"--callgrind-out-file={out}/profile"])
+            "valgrind", "-q", "--tool=callgrind", "--vgdb=no", f"--dump-before={MARK}",
+            f"--callgrind-out-file={out}/profile"])
         client = Client(httpd.port)
         if variant.endswith(METRICS):
             push_metrics(client, members)

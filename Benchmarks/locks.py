@@ -19,8 +19,9 @@ NUMBERS = ("updates_per_second", "processor_us", "waits_per_million", "wait_us")
 def measure(options):
     """{(processes, rows, locks): {number: [one a round]}}"""
     found = {}
-    for line in farmbench(options.farmbench, "locks", "--processes", *map(str, options.processes), "--rows", *map(str, options.rows),
-                          "--rounds", str(options.rounds), "--milliseconds", str(options.milliseconds)):
+    for line in farmbench(options.farmbench, "locks", "--processes", *map(str, options.processes),
+                          "--rows", *map(str, options.rows), "--rounds", str(options.rounds),
+                          "--milliseconds", str(options.milliseconds)):
         one = found.setdefault((int(line["processes"]), int(line["rows"]), line["locks"]), {name: [] for name in NUMBERS})
         for name in NUMBERS:
             one[name].append(float(line[name]))
@@ -49,7 +50,7 @@ def write_csv(path, found):
                 writer.writerow([locks, processes, count, at + 1, *values])
 
 
-def main():
+def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--farmbench", type=Path, default=FARMBENCH)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 4, 16, 64], metavar="N")
@@ -57,7 +58,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--milliseconds", type=int, default=250, help="of each run")
     parser.add_argument("--csv", type=Path, help="write all numbers there too")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     clean_up_when_ended()
     found = measure(options)
     print(report(found))

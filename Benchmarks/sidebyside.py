@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import csv
 import os
+import platform
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,8 +17,10 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
+import choices  # noqa: E402
 import instructions  # noqa: E402
-from benchhttpd import (BALANCERS, DEFAULT_MODULE, UPDATE, Client, Httpd, clean_up_when_ended,  # noqa: E402
+import locks  # noqa: E402
+from benchhttpd import (APACHE, BALANCERS, DEFAULT_MODULE, UPDATE, Client, Httpd, clean_up_when_ended,  # noqa: E402
                         processor_seconds, table)
 from benchload import CLOSED, QuickMembers, Run, compiled  # noqa: E402
 from benchproxies import HAProxy, Nginx  # noqa: E402
@@ -28,14 +32,19 @@ OTHERS = {"haproxy": HAProxy, "nginx": Nginx}
 VARIANTS = (PLAIN, AGAIN, *ALGORITHMS, *BALANCERS, *OTHERS)
 RATES = ("requests/s", "processor us")      # of the closed loop
 LATENCIES = ("p50 us", "p99 us")            # of the open loop
+COUNTS = ("made", "reopened", "wrong", "unanswered")
 INSTRUCTIONS = "instructions"
-# One child, as HAProxy has one thread and nginx one worker; threads for more connections than the client opens.
+OPEN_MOST = 100                             # connections of the client in the open loop
+# One child, as HAProxy has one thread and nginx one worker; threads for more connections than the client opens, since httpd
+# closes kept ones when it has no thread left.
 ONE_CHILD = ["StartServers 1", "ServerLimit 1", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 128",
              "MinSpareThreads 1", "MaxSpareThreads 128"]
-PART_OF_THE_SLOWEST = 0.4                   # the rate that latencies are measured at
+PART_OF_THE_SLOWEST = 0.3                   # the rate that latencies are measured at
 SHORTEST, LONGEST = 0.5, 5.0                # seconds of a run
 OF_A_RUN = 0.25                             # seconds that a run takes besides
-INSTRUCTIONS_PART = 0.35                    # of the whole time at most
+# Of the whole time, at most; what is left when they are over is the load's.
+INSTRUCTIONS_PART = 0.4
+PARTS = ("choices", "locks", "instructions", "load")
 
 
 def pins():
@@ -64,7 +73,7 @@ class Measured:
 
     def __init__(self, options, folder, variant, members):
         self.options, self.folder, self.variant, self.members = options, folder, variant, members
-        self.values = {what: [] for what in (*RATES, *LATENCIES, "processor us at the rate", "busy %", "made", "opened", "wrong")}
+        self.values = {what: [] for what in (*RATES, *LATENCIES, "processor us at the rate", "busy %", *COUNTS)}
         self.server = server(variant, members.urls, folder / instructions.MODULE_OBJECT)
 
     def start(self):
@@ -84,7 +93,8 @@ class Measured:
                 break
 
     def _run(self, rate, seconds):
-        run = Run(self.folder, self.server.port, rate, seconds, self.options.connections, under=self.options.load_pin)
+        run = Run(self.folder, self.server.port, rate, seconds, self.options.connections if rate == CLOSED else OPEN_MOST,
+                  under=self.options.load_pin)
         if not run.answered:
             raise SystemExit(f"{self.variant} answered nothing:\n{self.server.said()}")
         return run
@@ -96,13 +106,14 @@ class Measured:
         used = processor_seconds(self.server) - before
         made = self.members.counts()[0] - made
         if rate == CLOSED:
-            found = {"requests/s": run.answered / seconds, "processor us": used / run.answered * 1e6, "busy %": used / seconds * 100}
+            found = {"requests/s": run.answered / seconds, "processor us": used / run.answered * 1e6,
+                     "busy %": used / seconds * 100}
         else:
             found = {"p50 us": run.p50, "p99 us": run.p99, "processor us at the rate": used / run.answered * 1e6}
-        # Of both loops: connections to members, connections of the client beyond those it begins with, bad answers.
+        # Connections to members, kept connections of the client that were closed, and bad answers.
         for what, value in (*found.items(), ("made", made),
-                            ("opened", max(0, run.opened - self.options.connections) if rate == CLOSED else 0),
-                            ("wrong", run.wrong + run.unanswered)):
+                            ("reopened", max(0, run.opened - self.options.connections) if rate == CLOSED else 0),
+                            ("wrong", run.wrong), ("unanswered", run.unanswered)):
             self.values[what].append(value)
 
     def remove(self):
@@ -121,7 +132,7 @@ def load(options, folder, until):
         share = (until - time.monotonic()) / (len(options.members) - number)
         end = time.monotonic() + share
         with contextlib.ExitStack() as cleaning:
-            members = QuickMembers(folder, count, seconds=share + 600, under=options.load_pin)
+            members = QuickMembers(folder, count, seconds=int(share) + 600, under=options.load_pin)
             cleaning.callback(members.stop)
             servers = {}
             for variant in options.variants:
@@ -177,7 +188,7 @@ def spread(values):
 
 def overview(count, servers, counted):
     plain = servers.get(PLAIN)
-    rows = [(f"{count} members", *RATES, *LATENCIES, INSTRUCTIONS, "busy %", "made", "opened", "wrong")]
+    rows = [(f"{count} members", *RATES, *LATENCIES, INSTRUCTIONS, "busy %", *COUNTS)]
     for variant, one in servers.items():
         alone = variant == PLAIN or not plain
         texts = [f"{statistics.median(one.values[what]):,.0f}" if alone else spread(ratios(one, plain, what))
@@ -186,7 +197,7 @@ def overview(count, servers, counted):
         base = counted.get((1, PLAIN))
         texts.append("" if number is None else f"{number:,.0f}" if alone or not base else f"{number / base:.3f}")
         rows.append((variant, *texts, statistics.median(one.values["busy %"]),
-                     *(sum(one.values[what]) for what in ("made", "opened", "wrong"))))
+                     *(sum(one.values[what]) for what in COUNTS)))
     return table(rows)
 
 
@@ -194,7 +205,8 @@ def instructions_table(counted, members):
     base = counted.get((1, PLAIN))
     rows = [("user instructions a request, over plain", *(f"{count} members" for count in members))]
     for variant in dict.fromkeys(variant for _, variant in counted if variant not in (PLAIN, "plain+farm")):
-        rows.append((variant, *(f"{counted[count, variant] - base:+,.0f}" if (count, variant) in counted else "" for count in members)))
+        rows.append((variant, *(f"{counted[count, variant] - base:+,.0f}" if (count, variant) in counted else ""
+                                for count in members)))
     return f"plain ProxyPass: {base:,.0f} user instructions a request\n{table(rows)}"
 
 
@@ -208,50 +220,78 @@ def write_csv(path, results, rates, counted):
             for variant, one in servers.items():
                 for what, values in one.values.items():
                     for at, value in enumerate(values):
-                        base = plain.values[what][at] if plain and what not in ("made", "opened", "wrong") else 0
+                        base = plain.values[what][at] if plain and what not in COUNTS else 0
                         writer.writerow([count, variant, at + 1, what, round(value, 2), round(value / base, 4) if base else ""])
         for (count, variant), value in counted.items():
             writer.writerow([count, variant, "", INSTRUCTIONS, round(value), round(value / counted[1, PLAIN], 4)])
 
 
-def main():
+def setting(options):
+    """Versions and processors, for whoever reads the numbers later."""
+    httpd, haproxy, nginx = (subprocess.run(command, capture_output=True, text=True, check=True) for command in (
+        [APACHE, "-v"], ["/usr/sbin/haproxy", "-v"], ["/usr/sbin/nginx", "-v"]))
+    versions = [httpd.stdout.splitlines()[0].split()[2], " ".join(haproxy.stdout.split()[:3]), nginx.stderr.split()[-1]]
+    where = f"server on processor {options.server_pin[-1]}, client and members on {options.load_pin[-1]}" \
+        if options.server_pin else "nothing is pinned"
+    return f"{', '.join(versions)}; Linux {platform.release()}; {os.cpu_count()} processors: {where}"
+
+
+def report(options, counted, results, rates):
+    for count, servers in results.items():
+        rounds = len(next(iter(servers.values())).values["p50 us"])
+        print(overview(count, servers, counted))
+        print(f"p50 and p99 at {rates[count]:,} requests/s; {rounds} rounds: medians (lowest-highest)\n")
+    if counted:
+        print(instructions_table(counted, options.members))
+
+
+def parsed():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--module", type=Path, default=DEFAULT_MODULE)
-    parser.add_argument("--minutes", type=float, default=12, help="for all of it: what is not said otherwise is made to fit")
+    parser.add_argument("--farmbench", type=Path, default=choices.FARMBENCH)
+    parser.add_argument("--minutes", type=float, default=15, help="for all of it: what is not said otherwise is made to fit")
     parser.add_argument("--members", type=int, nargs="+", default=MEMBERS, metavar="N")
     parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, help="of each run; without it, what the time allows")
-    parser.add_argument("--rate", type=int, help="requests a second of the open loop; without it, 0.4 of what the slowest can do")
+    parser.add_argument("--rate", type=int, help="requests a second of the open loop; without it, 0.3 of what the slowest "
+                        "can do")
     parser.add_argument("--connections", type=int, default=16, help="of the closed loop")
-    parser.add_argument("--parts", nargs="+", choices=["instructions", "load"], default=["instructions", "load"])
-    parser.add_argument("--csv", type=Path, help="write all numbers there too")
-    options = parser.parse_args()
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--csv", type=Path, metavar="FOLDER", help="write all numbers there too")
+    return parser.parse_args()
+
+
+def main():
+    options = parsed()
     clean_up_when_ended()
     began = time.monotonic()
-    until = began + options.minutes * 60
+    minute = 60 * options.minutes / 15      # of the time that this was planned for
     options.server_pin, options.load_pin = pins()
+    print(f"{setting(options)}; load when it began: {os.getloadavg()[0]:.1f}\n", flush=True)
+    if options.csv:
+        options.csv.mkdir(parents=True, exist_ok=True)
+    few = max(1, round(3 * options.minutes / 15))
+    for name, part in (("choices", choices), ("locks", locks)):
+        if name in options.parts:
+            words = ["--rounds", str(few), "--farmbench", str(options.farmbench)]
+            part.main(words + (["--csv", str(options.csv / f"{name}.csv")] if options.csv else []))
+            print(flush=True)
     counted, results, rates = {}, {}, {}
     with tempfile.TemporaryDirectory(prefix="farm-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         shutil.copy(options.module, folder / instructions.MODULE_OBJECT)
         compiled(folder)
-        print(f"load of this machine: {os.getloadavg()[0]:.1f} of {os.cpu_count()} processors", file=sys.stderr)
         if "instructions" in options.parts:
-            counted = count_instructions(options, folder, began + INSTRUCTIONS_PART * options.minutes * 60)
+            counted = count_instructions(options, folder, time.monotonic() + INSTRUCTIONS_PART * 15 * minute)
         if "load" in options.parts:
-            results, rates = load(options, folder, until)
-    for count, servers in results.items():
-        print(overview(count, servers, counted))
-        print(f"p50 and p99 at {rates[count]:,} requests/s; medians (lowest-highest) of {len(servers[options.variants[0]].values['p50 us'])} "
-              "rounds\n")
-    if counted:
-        print(instructions_table(counted, options.members))
+            results, rates = load(options, folder, began + 15 * minute)
+    report(options, counted, results, rates)
     if options.csv:
-        write_csv(options.csv, results, rates, counted)
+        write_csv(options.csv / "sidebyside.csv", results, rates, counted)
         print(f"\nAll numbers: {options.csv}")
-    print(f"load of this machine at the end: {os.getloadavg()[0]:.1f}; {(time.monotonic() - began) / 60:.1f} minutes", file=sys.stderr)
+    print(f"\n{(time.monotonic() - began) / 60:.1f} minutes; load at the end: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
