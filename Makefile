@@ -29,7 +29,7 @@ help:
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
 	@echo "make bench    all that follows, beside plain ProxyPass, mod_proxy_balancer, HAProxy and nginx: MINUTES=15, CSV=folder"
-	@echo "make bench-instructions  count instructions per request beside plain ProxyPass and mod_proxy_balancer: three minutes"
+	@echo "make bench-instructions  count instructions per request beside plain ProxyPass and mod_proxy_balancer: two minutes"
 	@echo "make bench-choice   what a choice costs by itself, by algorithm and number of members: half a minute"
 	@echo "make bench-locks    updates of up to 64 processes at once, and their waits for locks: half a minute"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"

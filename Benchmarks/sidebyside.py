@@ -39,7 +39,7 @@ OPEN_MOST = 100                             # connections of the client in the o
 # closes kept ones when it has no thread left.
 ONE_CHILD = ["StartServers 1", "ServerLimit 1", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 128",
              "MinSpareThreads 1", "MaxSpareThreads 128"]
-PART_OF_THE_SLOWEST = 0.3                   # the rate that latencies are measured at
+PART_OF_A_PROCESSOR = 0.3                   # that the dearest needs at the rate that latencies are measured at
 SHORTEST, LONGEST = 0.5, 5.0                # seconds of a run
 OF_A_RUN = 0.25                             # seconds that a run takes besides
 # Of the whole time, at most; what is left when they are over is the load's.
@@ -157,8 +157,9 @@ def a_round(options, servers, at, seconds, rates, count):
     for one in order:
         one.measure(CLOSED, seconds)
     if count not in rates:
-        slowest = min(one.values["requests/s"][0] for one in order)
-        rates[count] = options.rate or max(100, int(slowest * PART_OF_THE_SLOWEST / 100) * 100)
+        # Not of requests a second: where the machine is busy with others, these say more of them.
+        dearest = max(one.values["processor us"][0] for one in order)
+        rates[count] = options.rate or max(100, int(PART_OF_A_PROCESSOR * 1e6 / dearest / 100) * 100)
     for one in order:
         one.measure(rates[count], seconds)
 
@@ -254,8 +255,8 @@ def parsed():
     parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, help="of each run; without it, what the time allows")
-    parser.add_argument("--rate", type=int, help="requests a second of the open loop; without it, 0.3 of what the slowest "
-                        "can do")
+    parser.add_argument("--rate", type=int, help="requests a second of the open loop; without it, what the dearest server "
+                        "needs 0.3 of a processor for")
     parser.add_argument("--connections", type=int, default=16, help="of the closed loop")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--csv", type=Path, metavar="FOLDER", help="write all numbers there too")
