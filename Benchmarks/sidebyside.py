@@ -32,7 +32,9 @@ OTHERS = {"haproxy": HAProxy, "nginx": Nginx}
 VARIANTS = (PLAIN, AGAIN, *ALGORITHMS, *BALANCERS, *OTHERS)
 RATES = ("requests/s", "processor us")      # of the closed loop
 LATENCIES = ("p50 us", "p99 us")            # of the open loop
+# Of each loop: connections to members, kept connections of the client that were closed, bad answers.
 COUNTS = ("made", "reopened", "wrong", "unanswered")
+AT_THE_RATE = " at the rate"                # after the name of what the open loop says as well
 INSTRUCTIONS = "instructions"
 OPEN_MOST = 100                             # connections of the client in the open loop
 # One child, as HAProxy has one thread and nginx one worker; threads for more connections than the client opens, since httpd
@@ -73,7 +75,9 @@ class Measured:
 
     def __init__(self, options, folder, variant, members):
         self.options, self.folder, self.variant, self.members = options, folder, variant, members
-        self.values = {what: [] for what in (*RATES, *LATENCIES, "processor us at the rate", "busy %", *COUNTS)}
+        # In the order of the measurements, one a round.
+        self.values = {what: [] for what in (*RATES, "busy %", *COUNTS, *LATENCIES, "processor us" + AT_THE_RATE,
+                                             *(what + AT_THE_RATE for what in COUNTS))}
         self.server = server(variant, members.urls, folder / instructions.MODULE_OBJECT)
 
     def start(self):
@@ -109,11 +113,10 @@ class Measured:
             found = {"requests/s": run.answered / seconds, "processor us": used / run.answered * 1e6,
                      "busy %": used / seconds * 100}
         else:
-            found = {"p50 us": run.p50, "p99 us": run.p99, "processor us at the rate": used / run.answered * 1e6}
-        # Connections to members, kept connections of the client that were closed, and bad answers.
-        for what, value in (*found.items(), ("made", made),
-                            ("reopened", max(0, run.opened - self.options.connections) if rate == CLOSED else 0),
-                            ("wrong", run.wrong), ("unanswered", run.unanswered)):
+            found = {"p50 us": run.p50, "p99 us": run.p99, "processor us" + AT_THE_RATE: used / run.answered * 1e6}
+        counts = (made, max(0, run.opened - self.options.connections) if rate == CLOSED else 0, run.wrong, run.unanswered)
+        found |= {what if rate == CLOSED else what + AT_THE_RATE: count for what, count in zip(COUNTS, counts)}
+        for what, value in found.items():
             self.values[what].append(value)
 
     def remove(self):
@@ -142,12 +145,14 @@ def load(options, folder, until):
             runs = 2 * len(servers)
             seconds = options.seconds or min(
                 LONGEST, max(SHORTEST, (end - time.monotonic()) / (options.rounds * runs) - OF_A_RUN))
-            for at in range(options.rounds):
+            at = 0
+            while at < options.rounds:
                 if at and time.monotonic() + runs * (seconds + OF_A_RUN) > end + 0.1 * share:
                     print(f"{count} members: no time was left after {at} rounds", file=sys.stderr)
                     break
                 a_round(options, servers, at, seconds, rates, count)
-            print(f"{count} members: {at + 1} rounds of {seconds:.1f} s", file=sys.stderr, flush=True)
+                at += 1
+            print(f"{count} members: {at} rounds of {seconds:.1f} s", file=sys.stderr, flush=True)
         results[count] = servers
     return results, rates
 
@@ -168,6 +173,8 @@ def count_instructions(options, folder, until):
     """{(members, variant): instructions a request}; for plain ProxyPass, which has one member, members is 1."""
     names = {variant: "load+metrics" if variant == "load" else variant for variant in options.variants
              if variant not in (PLAIN, AGAIN, *OTHERS)}
+    if not names:
+        return {}
     wanted = argparse.Namespace(
         mpm="prefork", module=folder / instructions.MODULE_OBJECT, members=options.members, variants=[*names.values()],
         logs=["nothing"], jobs=len(os.sched_getaffinity(0)), requests=500, until=until, keys=None)
@@ -189,7 +196,7 @@ def spread(values):
 
 def overview(count, servers, counted):
     plain = servers.get(PLAIN)
-    rows = [(f"{count} members", *RATES, *LATENCIES, INSTRUCTIONS, "busy %", *COUNTS)]
+    rows = [(f"{count} members", *RATES, *LATENCIES, INSTRUCTIONS, "busy %", "made", "at the rate", *COUNTS[1:])]
     for variant, one in servers.items():
         alone = variant == PLAIN or not plain
         texts = [f"{statistics.median(one.values[what]):,.0f}" if alone else spread(ratios(one, plain, what))
@@ -198,7 +205,8 @@ def overview(count, servers, counted):
         base = counted.get((1, PLAIN))
         texts.append("" if number is None else f"{number:,.0f}" if alone or not base else f"{number / base:.3f}")
         rows.append((variant, *texts, statistics.median(one.values["busy %"]),
-                     *(sum(one.values[what]) for what in COUNTS)))
+                     sum(one.values["made"]), sum(one.values["made" + AT_THE_RATE]),
+                     *(sum(one.values[what] + one.values[what + AT_THE_RATE]) for what in COUNTS[1:])))
     return table(rows)
 
 
@@ -221,7 +229,7 @@ def write_csv(path, results, rates, counted):
             for variant, one in servers.items():
                 for what, values in one.values.items():
                     for at, value in enumerate(values):
-                        base = plain.values[what][at] if plain and what not in COUNTS else 0
+                        base = plain.values[what][at] if plain and what.removesuffix(AT_THE_RATE) not in COUNTS else 0
                         writer.writerow([count, variant, at + 1, what, round(value, 2), round(value / base, 4) if base else ""])
         for (count, variant), value in counted.items():
             writer.writerow([count, variant, "", INSTRUCTIONS, round(value), round(value / counted[1, PLAIN], 4)])
