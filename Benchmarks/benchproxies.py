@@ -45,7 +45,7 @@ class Nginx(Server):
                  *(f"{name}_temp_path {self.root}/run/{name};" for name in temporary),
                  "upstream app {", *(f"server {host};" for host in hosts(urls)),
                  # Idle connections of all members together.
-                 f"keepalive {max(64, 4 * len(urls))};", "keepalive_requests 1000000000;", "keepalive_time 1h;",
+                 f"keepalive {max(256, 4 * len(urls))};", "keepalive_requests 1000000000;", "keepalive_time 1h;",
                  "keepalive_timeout 1h;", "}",
                  "server {", f"listen 127.0.0.1:{self.port} backlog=512;", "location /app/ {", "proxy_pass http://app;",
                  "proxy_http_version 1.1;", 'proxy_set_header Connection "";',

@@ -42,6 +42,7 @@ OPEN_MOST = 100                             # connections of the client in the o
 ONE_CHILD = ["StartServers 1", "ServerLimit 1", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 128",
              "MinSpareThreads 1", "MaxSpareThreads 128"]
 PART_OF_A_PROCESSOR = 0.3                   # that the dearest needs at the rate that latencies are measured at
+MOST_RATE = 5000                            # client and members have one processor together, perhaps
 SHORTEST, LONGEST = 0.5, 5.0                # seconds of a run
 OF_A_RUN = 0.25                             # seconds that a run takes besides
 # Of the whole time, at most; what is left when they are over is the load's.
@@ -164,7 +165,7 @@ def a_round(options, servers, at, seconds, rates, count):
     if count not in rates:
         # Not of requests a second: where the machine is busy with others, these say more of them.
         dearest = max(one.values["processor us"][0] for one in order)
-        rates[count] = options.rate or max(100, int(PART_OF_A_PROCESSOR * 1e6 / dearest / 100) * 100)
+        rates[count] = options.rate or min(MOST_RATE, max(100, int(PART_OF_A_PROCESSOR * 1e6 / dearest / 100) * 100))
     for one in order:
         one.measure(rates[count], seconds)
 
