@@ -26,7 +26,11 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
+<<<<<<< HEAD
 .PHONY: help demo test build module farmctl farmctl-test completions swift-test httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
+=======
+.PHONY: help demo test build module swift-test httpd-test check forgeries fuzz fuzz-corpus bench bench-instructions bench-choice bench-locks farmbench bench-updates bench-faults bench-limits bench-offlining bench-status install packages test-packages swift clean clients-test clients-test-all client-packages
+>>>>>>> i7-bench
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -40,7 +44,10 @@ help:
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
-	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
+	@echo "make bench    all that follows, beside plain ProxyPass, mod_proxy_balancer, HAProxy and nginx: MINUTES=15, CSV=folder"
+	@echo "make bench-instructions  count instructions per request beside plain ProxyPass and mod_proxy_balancer: two minutes"
+	@echo "make bench-choice   what a choice costs by itself, by algorithm and number of members: half a minute"
+	@echo "make bench-locks    updates of up to 64 processes at once, and their waits for locks: half a minute"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
 	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
@@ -132,9 +139,26 @@ forgeries: swift packages
 fuzz fuzz-corpus: swift packages
 	@$(MAKE) --no-print-directory -f Tests/fuzz/fuzz.mk $@
 
-bench: module
+# The time is of the measuring: what is built before is not in it.
+bench: MINUTES := 15
+bench: CSV := $(BUILD)/bench
+bench: module farmbench
+	@scripts/ensure-packages valgrind gcc haproxy nginx
+	@$(PYTHON) Benchmarks/sidebyside.py --module $(MODULE) --minutes $(MINUTES) --csv $(CSV)
+
+bench-instructions: module
 	@scripts/ensure-packages valgrind
 	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
+
+farmbench: swift packages
+	FARM_BENCH=1 swift build -c release --product farmbench --scratch-path .build-bench
+
+bench-choice: farmbench
+	@scripts/ensure-packages valgrind
+	@$(PYTHON) Benchmarks/choices.py
+
+bench-locks: farmbench
+	@$(PYTHON) Benchmarks/locks.py
 
 bench-updates: module
 	@scripts/ensure-packages valgrind wrk gcc
@@ -179,4 +203,8 @@ install-farmctl: completions
 	install -D -m 644 $(BUILD)/farmctl.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/farmctl.fish"
 
 clean:
+<<<<<<< HEAD
 	rm -rf $(BUILD) .build .build-ctl .build-embedded .build-fuzz
+=======
+	rm -rf $(BUILD) .build .build-embedded .build-fuzz .build-bench
+>>>>>>> i7-bench
