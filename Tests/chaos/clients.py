@@ -37,6 +37,12 @@ class Result:
     detail: str
 
 
+def is_readable(sock):
+    poll = select.poll()                        # select() knows only the first 1024 descriptors
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Client:
     """One client, on a connection that it keeps as long as the server does."""
 
@@ -75,7 +81,7 @@ class Client:
 
     def _connect(self):
         """A connection that is open as far as can be known; bytes that came on it and belong to no request."""
-        if self.sock and select.select([self.sock], [], [], 0)[0]:
+        if self.sock and is_readable(self.sock):
             try:
                 extra = self.sock.recv(65536)
             except OSError:

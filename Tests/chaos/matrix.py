@@ -9,6 +9,7 @@ import fnmatch
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,9 +74,9 @@ def one_client(cell, name, port, number, clients, seen, tally, lock):
         client.close()
 
 
-def run_cell(cell, ports, clients, seen):
-    """All proxies at the same time: most of a case's time is waiting."""
-    lock, threads = threading.Lock(), []
+def run_cell(cell, ports, clients, seen, good):
+    """All proxies at the same time: most of a case's time is waiting. Returns the seconds that it took."""
+    lock, threads, began = threading.Lock(), [], time.monotonic()
     for name, port in ports.items():
         tally = cell.tallies[name] = Tally()
         threads += [threading.Thread(target=one_client, args=(cell, name, port, number, clients, seen, tally, lock), daemon=True)
@@ -84,6 +85,9 @@ def run_cell(cell, ports, clients, seen):
         thread.start()
     for thread in threads:
         thread.join()
+    for member in (cell.member, good):
+        member.hang_up(cell.key)
+    return time.monotonic() - began
 
 
 def count_twice(cells, seen):
@@ -121,9 +125,10 @@ def run(options, cells, seen, running):
     for slow, at_once in ((True, 8), (False, 2)):
         some = [cell for cell in cells if cell.case.slow == slow]
         with ThreadPoolExecutor(at_once) as pool:
-            for cell, _ in zip(some, pool.map(lambda cell: run_cell(cell, ports, options.clients, seen), some)):
+            runs = pool.map(lambda cell: run_cell(cell, ports, options.clients, seen, good), some)
+            for cell, seconds in zip(some, runs):
                 if options.verbose:
-                    print(cell.case.name, cell.method, file=sys.stderr)
+                    print(f"{seconds:6.2f} s  {cell.case.name}, {cell.method}", file=sys.stderr)
     for server in servers:
         problems += server.problems()
     count_twice(cells, seen)
@@ -145,7 +150,7 @@ def main():
     parser.add_argument("--proxies", nargs="+", choices=proxies.NAMES, default=list(proxies.NAMES))
     parser.add_argument("--clients", type=int, default=4, help="of each proxy, at once")
     parser.add_argument("--csv", type=Path, help="where a line for each case, method and proxy is to go")
-    parser.add_argument("--verbose", action="store_true", help="say what is done")
+    parser.add_argument("--verbose", action="store_true", help="say how long each case takes")
     options = parser.parse_args()
     if options.list:
         for case in all_cases():

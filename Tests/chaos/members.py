@@ -149,6 +149,8 @@ class Member:
         self.connections = 0
         self.listener = bound_socket()
         self.others = []
+        self.lock = threading.Lock()
+        self.lines = set()
 
     @property
     def address(self):
@@ -170,6 +172,16 @@ class Member:
             except OSError:
                 pass
             sock.close()
+
+    def hang_up(self, key):
+        """Ends the connections that have served this cell: nobody will use them again."""
+        with self.lock:
+            lines = [line for line in self.lines if line.identity and f".{key}." in line.identity]
+        for line in lines:
+            try:
+                line.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def _fill(self):
         """Nobody accepts and the queue is full: what comes now is not answered, as by a host that is not there."""
@@ -194,11 +206,16 @@ class Member:
     def _serve(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(60)
+        line = Line(sock, self)
+        with self.lock:
+            self.lines.add(line)
         try:
-            self.behaviour(Line(sock, self))
+            self.behaviour(line)
         except (Broken, OSError, ValueError):
             pass
         finally:
+            with self.lock:
+                self.lines.discard(line)
             sock.close()
 
 
