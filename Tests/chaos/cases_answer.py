@@ -7,6 +7,8 @@ from cases import Case
 from members import ENDLESS, Broken, head_of
 
 OK = b"HTTP/1.1 200 OK\r\n"
+CLOSE = ("Connection", "close")         # else a request may come just as the member closes, which is another case
+EARLY = b"an answer before its request"
 
 
 def says(data, then="close"):
@@ -41,7 +43,8 @@ def with_head(*fields, status="200 OK", then="close"):
     def behave(line):
         request = line.request()
         body = line.right(request)
-        line.send(head_of(status, *((name, value(len(body)) if callable(value) else value) for name, value in fields)) + body)
+        line.send(head_of(status, *((name, value(len(body)) if callable(value) else value) for name, value in fields),
+                          CLOSE) + body)
         end(line, then)
     return behave
 
@@ -63,12 +66,12 @@ def no_content_with_body(line):
     line.silence()
 
 
-def endless(data, first=b""):
+def endless(data, first=b"", most=ENDLESS):
     def behave(line):
         line.request()
         line.send(first)
         sent = 0
-        while sent < ENDLESS:
+        while sent < most:
             line.send(data)
             sent += len(data)
         raise Broken("done")
@@ -79,7 +82,7 @@ def byte_by_byte(line):
     """A right answer of which each byte of the head comes alone, and then the body in small pieces."""
     request = line.request()
     body = line.right(request)
-    head = head_of("200 OK", ("Content-Length", len(body)))
+    head = head_of("200 OK", ("Content-Length", len(body)), CLOSE)
     for at in range(len(head)):
         line.send(head[at:at + 1])
         time.sleep(0.01)
@@ -90,9 +93,8 @@ def byte_by_byte(line):
 
 
 def answers_before_the_request(line):
-    """A whole answer before a byte of the request has been read."""
-    stolen = b"stolen answer"
-    line.send(head_of("200 OK", ("Content-Length", len(stolen))) + stolen)
+    """A whole answer before a byte of the request has been read. Nobody can know that it is none to the first request."""
+    line.send(head_of("200 OK", ("Content-Length", len(EARLY))) + EARLY)
     line.request()
     line.close()
 
@@ -128,7 +130,7 @@ CASES = [
 
     Case("garbage: random bytes", says(bytes(range(255, -1, -1)) * 16)),
     Case("garbage: another protocol", says(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
-    Case("garbage: TLS alert", says(b"\x15\x03\x03\x00\x02\x02\x46")),
+    Case("garbage: TLS alert", says(b"\x15\x03\x03\x00\x02\x02\x46"), slow=True),
     Case("garbage: page without head", says(b"<html><body>hello</body></html>\n")),
     Case("garbage: empty line", says(b"\r\n")),
     Case("garbage: status no number", says(b"HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n")),
@@ -139,20 +141,21 @@ CASES = [
     Case("header of 100,000 bytes", with_head(("Content-Length", str), ("X-Long", "x" * 100_000)), "none"),
     Case("endless status line", endless(b"x" * 65536, b"HTTP/1.1 200 "), "none"),
     Case("endless header", endless(b"x" * 65536, OK + b"X-Long: "), "none"),
-    Case("endless headers", endless(b"X-Another: 1\r\n" * 4096, OK), "none"),
+    # No end of these would be a hang: mod_proxy_http reads header lines for as long as they come.
+    Case("headers of 4 MiB", endless(b"X-Another: 1\r\n" * 4096, OK, 4 << 20), "none", requests=1),
 
-    Case("100 and a right answer", around(CONTINUE), "right"),
-    Case("103 and a right answer", around(HINTS), "right"),
-    Case("103 five times and a right answer", around(HINTS * 5), "right"),
-    Case("103 and no answer", says(HINTS)),
+    Case("100 and a right answer", around(CONTINUE), "right", slow=True),
+    Case("103 and a right answer", around(HINTS), "right", slow=True),
+    Case("103 five times and a right answer", around(HINTS * 5), "right", slow=True),
+    Case("103 and no answer", says(HINTS), slow=True),
     Case("103 and silence", says(HINTS, "silence"), slow=True),
     Case("endless 103", endless(HINTS * 100), "none"),
     Case("101 that nobody asked for", says(head_of("101 Switching Protocols", ("Upgrade", "odd"), ("Connection", "Upgrade"))
-                                           + b"odd bytes"), "none"),
+                                           + b"odd bytes"), "none", slow=True),
     Case("byte by byte", byte_by_byte, "right", requests=2),
 
     Case("two answers to one request", two_answers, "none"),
-    Case("answers before the request", answers_before_the_request, "none"),
+    Case("answers before the request", answers_before_the_request, "none", accepts=lambda answer: answer.body == EARLY),
     Case("413 before the body", answers_before_the_body, "none"),
     Case("204 with a body", no_content_with_body, "right", accepts=lambda answer: answer.status == 204 and not answer.body),
 

@@ -2,7 +2,7 @@
 
 from answers import LARGE
 from cases import Case
-from cases_answer import OK, end, endless, with_head
+from cases_answer import CLOSE, OK, end, endless, with_head
 from members import head_of
 
 
@@ -27,7 +27,7 @@ def chunked(last, then="close", whole=False):
         body = line.right(request)
         body = body if whole else body[:len(body) // 2]
         parts = [body[at:at + 4000] for at in range(0, len(body), 4000)]
-        line.send(head_of("200 OK", ("Transfer-Encoding", "chunked")) + b"".join(map(chunk, parts)) + last)
+        line.send(head_of("200 OK", ("Transfer-Encoding", "chunked"), CLOSE) + b"".join(map(chunk, parts)) + last)
         end(line, then)
     return behave
 
@@ -53,7 +53,7 @@ def both(line):
     """Chunks, and a length that is not theirs."""
     request = line.request()
     body = line.right(request)
-    line.send(head_of("200 OK", ("Content-Length", len(body) // 2), ("Transfer-Encoding", "chunked"))
+    line.send(head_of("200 OK", ("Content-Length", len(body) // 2), ("Transfer-Encoding", "chunked"), CLOSE)
               + chunk(body) + b"0\r\n\r\n")
     line.close()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from answers import path, request_body, right_body
 
-BOUND = 25.0                    # seconds: several times what all attempts may take; without an end by then it is a hang
+BOUND = 15.0                    # seconds: several times what all attempts may take; without an end by then it is a hang
 LIMIT = 4 << 20                 # bytes of an answer that a client takes
 OUTCOMES = ("right", "error", "cut", "wrong", "hang")
 METHODS = {"GET": ("GET", None), "PUT": ("PUT", "length"), "POST": ("POST", "length"), "POST-chunked": ("POST", "chunked")}
@@ -126,7 +126,7 @@ class Client:
             if len(self.buffer) > 65536:
                 raise Cut("a line without an end")
             if not self._more():
-                raise Cut("closed in the head or a chunk's size" if self.buffer else "closed where an answer was to come")
+                raise Cut("closed within a line" if self.buffer else "closed where a line was to come")
         line, self.buffer = self.buffer.split(b"\n", 1)
         return line.rstrip(b"\r").decode("latin-1")
 

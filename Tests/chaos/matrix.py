@@ -34,6 +34,7 @@ class Tally:
     met: int = 0                            # requests that the bad member is known to have seen
     twice: int = 0                          # requests that members saw more than once
     requests: int = 0
+    longest: float = 0.0                    # seconds; only told, never judged
 
 
 @dataclass
@@ -63,6 +64,7 @@ def one_client(cell, name, port, number, clients, seen, tally, lock):
     try:
         for round_number in range(cell.case.requests):
             identity = f"{name}.{cell.key}.{round_number * clients + number}"
+            began = time.monotonic()
             result = client.ask(f"{name}-{cell.key}", identity, cell.method, cell.case.size, cell.case.accepts)
             with lock:
                 tally.requests += 1
@@ -70,6 +72,9 @@ def one_client(cell, name, port, number, clients, seen, tally, lock):
                 if result.outcome != "right":
                     tally.details[(result.outcome, result.detail)] += 1
                 tally.met += seen.met(identity, "bad")
+                tally.longest = max(tally.longest, time.monotonic() - began)
+            if result.outcome == "hang":
+                break                       # it is proved, and takes long
     finally:
         client.close()
 
@@ -100,12 +105,13 @@ def count_twice(cells, seen):
 def write_csv(path, cells):
     with open(path, "w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["case", "method", "contract", "proxy", "requests", *OUTCOMES, "met", "twice", "details"])
+        rows.writerow(["case", "method", "contract", "proxy", "requests", *OUTCOMES, "met", "twice", "longest s", "details"])
         for cell in cells:
             for name, tally in cell.tallies.items():
                 details = "; ".join(f"{count} {kind}: {text}" for (kind, text), count in tally.details.most_common())
                 rows.writerow([cell.case.name, cell.method, cell.case.retry, name, tally.requests,
-                               *(tally.outcomes[outcome] for outcome in OUTCOMES), tally.met, tally.twice, details])
+                               *(tally.outcomes[outcome] for outcome in OUTCOMES), tally.met, tally.twice, f"{tally.longest:.2f}",
+                               details])
 
 
 def run(options, cells, seen, running):

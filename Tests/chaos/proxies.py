@@ -18,6 +18,8 @@ from farmhttpd.ports import bound_socket
 
 TIMEOUT = 1                     # seconds, for connecting and between two bytes of an answer
 NEVER_DOWN = "FarmSet fall=1000000"
+# Threads enough for all clients at once: event closes kept connections when every thread of a child is busy.
+THREADS = ["StartServers 2", "ServerLimit 2", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 256"]
 PROXYPASS = f"connectiontimeout={TIMEOUT} timeout={TIMEOUT}"
 
 
@@ -30,6 +32,7 @@ class Apache:
         self.httpd = Httpd(farm_module=module)
         self.httpd.log.expect_broken()
         self.httpd.conf.log_level = "warn"
+        self.httpd.conf.mpm_lines = THREADS
 
     def start(self, cells, healthy):
         conf = self.httpd.conf
@@ -77,6 +80,7 @@ class Balancer:
         self.httpd = Httpd(farm_module=None)
         self.httpd.conf.load(*BALANCER_MODULES)
         self.httpd.conf.log_level = "warn"
+        self.httpd.conf.mpm_lines = THREADS
 
     def start(self, cells, healthy):
         for cell in cells:
