@@ -4,6 +4,8 @@ import PackageDescription
 // FARM_EMBEDDED chooses the build of the module: Embedded Swift, release, one archive. Without it the same sources are
 // built in the ordinary mode, for tests and tools. The Makefile sets it; see docs/internals.md.
 let embedded = Context.environment["FARM_EMBEDDED"] != nil
+// FARM_KILLS: the program of `make chaos-kills`, and what it needs.
+let kills = Context.environment["FARM_KILLS"] != nil
 
 let settings: [SwiftSetting] =
     [
@@ -19,7 +21,19 @@ var targets: [Target] = [
     .target(name: "FarmModule", dependencies: ["FarmTables", "FarmCore", "CFarm"], swiftSettings: settings),
 ]
 
-if !embedded {
+if kills {
+    targets += [
+        .systemLibrary(name: "CCrypto", path: "Tests/CCrypto"),
+        .target(
+            name: "FarmTestSupport", dependencies: ["FarmCore", "CFarm", "CAPR", "CCrypto"],
+            path: "Tests/FarmTestSupport", swiftSettings: settings),
+        .target(name: "CKills", path: "Tests/chaos/kills/CKills", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .executableTarget(
+            name: "farmkills", dependencies: ["FarmTables", "FarmCore", "FarmTestSupport", "CKills", "CFarm", "CAPR"],
+            path: "Tests/chaos/kills", exclude: ["CKills"],
+            swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+    ]
+} else if !embedded {
     targets += [
         .target(name: "FarmSimulator", dependencies: ["FarmCore", "CFarm"], swiftSettings: settings),
         .executableTarget(
@@ -50,7 +64,7 @@ if !embedded {
 
 // The module itself depends on no package.
 let dependencies: [Package.Dependency] =
-    embedded ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")]
+    embedded || kills ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")]
 
 let package = Package(
     name: "mod_proxy_farm",
