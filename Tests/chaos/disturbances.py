@@ -119,7 +119,8 @@ def restart(scene):
 
 
 def clock(scene):
-    """CLOCK_REALTIME jumps, by libfaketime, while requests run: no request notices, and what has an end still ends."""
+    """CLOCK_REALTIME jumps, by libfaketime, while requests run: no request notices, and what has an end still ends. No client
+    keeps its connection: those are over for httpd when the clock says so."""
     if not FAKETIME.exists():
         raise CannotBe(f"{FAKETIME} is missing")
     jumps = ["+3600s", "-3600s", "+864000s", "-86400s", "+0s", "+31536000s", "-31536000s", "+0s"]
@@ -134,7 +135,7 @@ def clock(scene):
             year = lambda: time.strptime(one.httpd.get("/farm-status?format=json").get("Date"), "%a, %d %b %Y %H:%M:%S GMT").tm_year
             real, seen_years = year(), set()
             change(one.httpd, f"farm={FARM}&member=m0&admin=drain&by=chaos&until=2h")
-            with Load(one.httpd.port, one.seen, kept=4) as load:
+            with Load(one.httpd.port, one.seen) as load:
                 for jump in jumps:
                     offset.write_text(jump + "\n")
                     time.sleep(one.seconds / len(jumps))
@@ -185,14 +186,13 @@ def disk(scene):
         one.httpd.log.expect("FARM00019")
         one.httpd.conf.head.append(f'FarmStateFile "{small.path}/state"')
         one.httpd.start()
-        change(one.httpd, f"farm={FARM}&member=m0&weight=7&by=chaos")
+        change(one.httpd, f"farm={FARM}&member=m0&weight=7")
         state = small.path / "state"
-        wait.until(lambda: state.exists() and b" 7 " in state.read_bytes().replace(b"=", b" ").replace(b"\n", b" "),
-                   "the state file", 30)
+        wait.until(state.exists, "the state file", 30)
         before = state.read_bytes()
         small.fill()
         with Load(one.httpd.port, one.seen) as load:
-            change(one.httpd, f"farm={FARM}&member=m0&weight=9&by=chaos")
+            change(one.httpd, f"farm={FARM}&member=m0&weight=9")
             wait.until(lambda: one.httpd.log.lines("FARM00019"), "the error", 40)
             one.blame(state.read_bytes() != before, "the state file is not what it was before the disk was full")
         errors = len(one.httpd.log.lines("FARM00019"))

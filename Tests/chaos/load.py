@@ -4,7 +4,6 @@ import collections
 import threading
 import time
 
-import answers
 from clients import Client
 from members import Member
 
@@ -91,6 +90,3 @@ class Load:
         text = ", ".join(f"{self.outcomes[outcome]} {outcome}" for outcome in ("right", "error", "cut", "wrong", "hang")
                          if self.outcomes[outcome])
         return f"{text} in {self.seconds:.0f} s"
-
-
-assert answers.IDENTITY.search(b"/s1/id=1-2.GET.3")

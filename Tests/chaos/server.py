@@ -95,6 +95,8 @@ def run(options, name, mpm):
     except disturbances.CannotBe as reason:
         print(f"{name}, {mpm}: cannot be done here: {reason}", flush=True)
         return []
+    except AssertionError as error:
+        told, problems = "not done", [str(error)]
     print(f"{name}, {mpm}: {told}; took {time.monotonic() - began:.0f} s", flush=True)
     for problem in problems:
         print(f"  BROKEN: {problem}", flush=True)
