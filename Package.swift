@@ -27,7 +27,9 @@ if kills {
         .target(
             name: "FarmTestSupport", dependencies: ["FarmCore", "CFarm", "CAPR", "CCrypto"],
             path: "Tests/FarmTestSupport", swiftSettings: settings),
-        .target(name: "CKills", path: "Tests/chaos/kills/CKills", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CKills", path: "Tests/chaos/kills/CKills",
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .executableTarget(
             name: "farmkills", dependencies: ["FarmTables", "FarmCore", "FarmTestSupport", "CKills", "CFarm", "CAPR"],
             path: "Tests/chaos/kills", exclude: ["CKills"],

@@ -1,4 +1,5 @@
-"""From the first byte of an answer to the end of its head: half, silent, garbled, too much of it, or a status that is a failure."""
+"""From the first byte of an answer to the end of its head: half, silent, garbled, too much of it, or a status that is a
+failure."""
 
 import time
 

@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -118,13 +119,18 @@ def restart(scene):
 # -- the machine ---------------------------------------------------------------------------------------------
 
 
+def year_of(httpd):
+    """The year that the server believes in."""
+    return time.strptime(httpd.get(httpd.conf.status_location).get("Date"), "%a, %d %b %Y %H:%M:%S GMT").tm_year
+
+
 def clock(scene):
     """CLOCK_REALTIME jumps, by libfaketime, while requests run: no request notices, and what has an end still ends. No client
     keeps its connection: those are over for httpd when the clock says so."""
     if not FAKETIME.exists():
         raise CannotBe(f"{FAKETIME} is missing")
     jumps = ["+3600s", "-3600s", "+864000s", "-86400s", "+0s", "+31536000s", "-31536000s", "+0s"]
-    folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
+    folder = Path(tempfile.mkdtemp(prefix="farm-chaos-"))
     try:
         folder.chmod(0o755)
         offset = folder / "offset"
@@ -132,14 +138,13 @@ def clock(scene):
         with scene({"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1",
                     "FAKETIME_DONT_FAKE_MONOTONIC": "1"}) as one:
             one.httpd.start()
-            year = lambda: time.strptime(one.httpd.get("/farm-status?format=json").get("Date"), "%a, %d %b %Y %H:%M:%S GMT").tm_year
-            real, seen_years = year(), set()
+            real, seen_years = year_of(one.httpd), set()
             change(one.httpd, f"farm={FARM}&member=m0&admin=drain&by=chaos&until=2h")
             with Load(one.httpd.port, one.seen) as load:
                 for jump in jumps:
                     offset.write_text(jump + "\n")
                     time.sleep(one.seconds / len(jumps))
-                    seen_years.add(year() - real)
+                    seen_years.add(year_of(one.httpd) - real)
             if seen_years == {0}:
                 raise CannotBe("libfaketime has no effect on httpd")
             one.problems += load.problems()
@@ -155,7 +160,7 @@ class SmallDisk:
     """A tmpfs of a few pages, in a name space of mounts that needs root."""
 
     def __enter__(self):
-        self.path = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
+        self.path = Path(tempfile.mkdtemp(prefix="farm-chaos-"))
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k,mode=755", "farm-chaos", self.path], capture_output=True,
                               text=True)
         if done.returncode:

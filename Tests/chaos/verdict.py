@@ -40,7 +40,9 @@ def better_elsewhere(cell, names):
     ours = [name for name in names if name in OURS]
     lost = [name for name in ours if not is_won(cell.tallies[name])]
     winners = [name for name in names if name not in OURS and is_won(cell.tallies[name])]
-    return [f"{cell.case.name}, {cell.method}: {', '.join(winners)} served all, {', '.join(lost)} did not"] if lost and winners else []
+    if not lost or not winners:
+        return []
+    return [f"{cell.case.name}, {cell.method}: {', '.join(winners)} served all, {', '.join(lost)} did not"]
 
 
 def table(rows):

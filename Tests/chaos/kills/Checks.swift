@@ -19,11 +19,14 @@ struct Checks {
     let isName: (String) -> Bool
 
     private var farmRow: FarmRow { engine.pointee.farms[0].row }
-    private var members: [MemberRow] { (0..<engine.pointee.farms[0].members.count).map { engine.pointee.members[$0].row } }
+    private var members: [MemberRow] {
+        (0..<engine.pointee.farms[0].members.count).map { engine.pointee.members[$0].row }
+    }
 
     /// Rows in which somebody is writing, or has died at it.
     var halfWritten: Int {
-        members.filter { farm_get32(&$0.pointee.sequence) & 1 != 0 }.count + Int(farm_get32(&farmRow.pointee.sequence) & 1)
+        members.filter { farm_get32(&$0.pointee.sequence) & 1 != 0 }.count
+            + Int(farm_get32(&farmRow.pointee.sequence) & 1)
     }
 
     /// Those among them whose note is half changed.
@@ -77,7 +80,8 @@ struct Checks {
         }
         for block in tables.pointee.known {
             for slot in 0..<Int(block.layout.slots) {
-                for member in 0..<Int(block.layout.members) where farm_get32(block.cell(slot: slot, member: member)) != 0 {
+                for member in 0..<Int(block.layout.members)
+                where farm_get32(block.cell(slot: slot, member: member)) != 0 {
                     fail("a cell of the ledger is left")
                 }
             }

@@ -100,7 +100,8 @@ func push(_ engine: UnsafeMutablePointer<Engine>, _ text: String) {
 func serve(_ engine: UnsafeMutablePointer<Engine>, _ round: Int, fails: Bool) {
     guard var request = chosen(engine) else { return }
     if !fails { _ = engine.answered(&request, status: 200, mayResend: true, now: CFarmABI.farm_host_clock()) }
-    _ = engine.end(&request, saw: fails ? [.broke, .sent] : [.answer, .sent], mayResend: true, bytesIn: 1, bytesOut: 1)
+    _ = engine.end(
+        &request, saw: fails ? [.broke, .sent] : [.answer, .sent], mayResend: true, bytesIn: 1, bytesOut: 1)
 }
 
 func chosen(_ engine: UnsafeMutablePointer<Engine>) -> farm_request? {

@@ -12,7 +12,7 @@ import Foundation
 
 let arguments = CommandLine.arguments.dropFirst().map { Int($0) ?? 0 }
 let wanted = arguments.first ?? 10_000
-let seconds = arguments.count > 1 ? arguments[1] : 400
+let seconds = arguments.count > 1 ? arguments[1] : 900
 let names: Int = 4096
 
 /// Numbers at random that can be had again by their seed.
@@ -65,7 +65,7 @@ func victim(_ engine: UnsafeMutablePointer<Engine>, _ kind: Kind, _ round: Int, 
     if pid == 0 {
         guard engine.pointee.startChild(pid: UInt32(getpid())) else { fail("no slot for a victim") }
         kind.prepare(engine)
-        _ = chosen(engine)                      // stays in flight, for the parent to take off
+        _ = chosen(engine)  // stays in flight, for the parent to take off
         kills_offer()
         if kind.isUnlocked { kills_begin() } else { kills_arm(1) }
         kind.run(engine, round)
@@ -79,7 +79,9 @@ func victim(_ engine: UnsafeMutablePointer<Engine>, _ kind: Kind, _ round: Int, 
 }
 
 /// Others that live, write, serve and look all the time.
-func companions(_ engine: UnsafeMutablePointer<Engine>, _ checks: Checks, _ shared: UnsafeMutablePointer<UInt32>) -> [pid_t] {
+func companions(_ engine: UnsafeMutablePointer<Engine>, _ checks: Checks, _ shared: UnsafeMutablePointer<UInt32>)
+    -> [pid_t]
+{
     (1...3).map { number in
         let pid = kills_fork()
         guard pid == 0 else { return pid }
@@ -106,12 +108,18 @@ func run(
     let of = engine(tables, config)
     let parent = UInt32(getpid())
     guard own.pointee.startChild(pid: parent) else { fail("no slot for the parent") }
-    let checks = Checks(tables: tables, engine: own) { $0 == "cpu" || $0.hasPrefix("name") && Int($0.dropFirst(4)) != nil }
+    let checks = Checks(tables: tables, engine: own) {
+        $0 == "cpu" || $0.hasPrefix("name") && Int($0.dropFirst(4)) != nil
+    }
     let shared = kills_shared(8)!
     let living = others ? companions(of, checks, shared) : []
     var tallies = [Tally](repeating: Tally(), count: Kind.allCases.count)
     var lengths = [UInt64](repeating: 0, count: Kind.allCases.count)
-    for round in 0..<kills where Date() < end {
+    var killed = 0
+    var round = -1
+    // A victim may take no lock, when another has done before what it was to do.
+    while killed < kills, round < 2 * kills, Date() < end {
+        round += 1
         kills_watch(60)
         let kind = Kind.allCases[round % Kind.allCases.count]
         let nth: UInt32 = kind == .newName && chance.next() % 2 == 0 ? 2 : 1
@@ -126,6 +134,7 @@ func run(
         let done = kills_step(pid, most)
         lengths[kind.rawValue] = max(length, others ? min(done, 200_000) : done)
         kills_kill(pid)
+        killed += 1
         tallies[kind.rawValue].kills += 1
         tallies[kind.rawValue].longest = lengths[kind.rawValue]
         tallies[kind.rawValue].halfWritten += checks.halfWritten
@@ -168,9 +177,11 @@ var chance = SplitMix(state: UInt64(arguments.count > 2 ? arguments[2] : 1))
 var total = Tally()
 for (number, phase) in phases.enumerated() {
     print("FarmLocks \(phase.0.name), \(phase.1 ? "among three others" : "alone"):")
-    let end = Date() + Double(seconds) / Double(phases.count)
     // The first phase, in which every row is looked at after every kill, gets half of them.
-    let tallies = run(phase.0, kills: number == 0 ? wanted / 2 : wanted / 6, among: phase.1, until: end, chance: &chance)
+    let share = number == 0 ? 2 : 6
+    let tallies = run(
+        phase.0, kills: (wanted + share - 1) / share, among: phase.1, until: Date() + Double(seconds / share),
+        chance: &chance)
     for kind in Kind.allCases {
         let tally = tallies[kind.rawValue]
         print(
