@@ -151,7 +151,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", help="names or patterns of cases, as 'closes*'; all where none is given")
     parser.add_argument("--list", action="store_true", help="only name the cases")
-    parser.add_argument("--module", type=Path, default=FARM_MODULE)
+    parser.add_argument("--module", type=lambda path: Path(path).resolve(), default=FARM_MODULE)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--proxies", nargs="+", choices=proxies.NAMES, default=list(proxies.NAMES))
     parser.add_argument("--clients", type=int, default=4, help="of each proxy, at once")

@@ -106,7 +106,7 @@ def run(options, name, mpm):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("disturbances", nargs="*", metavar="NAME", help=", ".join(disturbances.ALL))
-    parser.add_argument("--module", type=Path, default=FARM_MODULE)
+    parser.add_argument("--module", type=lambda path: Path(path).resolve(), default=FARM_MODULE)
     parser.add_argument("--seconds", type=float, default=8, help="of load in each disturbance")
     parser.add_argument("--mpm", nargs="+", choices=MPMS, default=list(MPMS))
     options = parser.parse_args()
