@@ -35,6 +35,16 @@ struct Checks {
             + (farm_get32(&farmRow.pointee.note.writing) != 0 ? 1 : 0)
     }
 
+    /// Members whose row and ledger do not say the same: some process is between its two writes.
+    var halfCounted: Int {
+        let block = tables.pointee.first
+        return (0..<Int(block.layout.members)).filter { member in
+            var sum: UInt32 = 0
+            for slot in 0..<Int(block.layout.slots) { sum &+= farm_get32(block.cell(slot: slot, member: member)) }
+            return farm_get32(&block.member(member).pointee.inflight) != sum
+        }.count
+    }
+
     /// What any reader may see at any time, also of a row that its writer has left half done.
     func look() {
         RowWriting.withCopy(farm_row_note(farmRow), &farmRow.pointee.sequence) {

@@ -33,6 +33,7 @@ struct Tally {
     var ended = 0
     var halfWritten = 0
     var halfNotes = 0
+    var halfCounted = 0
     var longest: UInt64 = 0
 }
 
@@ -82,6 +83,19 @@ func victim(_ engine: UnsafeMutablePointer<Engine>, _ kind: Kind, _ round: Int, 
     if kills_run_to_mark(pid, nth) == 1 { return pid }
     kills_kill(pid)
     return nil
+}
+
+/// Lets a victim go on until it is between its two writes of a count, after passing by so many instructions there: such a
+/// moment lasts for one or two of thousands, and chance alone would miss it.
+func stepIntoCount(_ victim: pid_t, _ checks: Checks, pass: UInt64) -> UInt64 {
+    var (done, left): (UInt64, UInt64) = (0, pass)
+    while kills_step(victim, 1) == 1 {
+        done += 1
+        guard checks.halfCounted != 0 else { continue }
+        if left == 0 { break }
+        left -= 1
+    }
+    return done
 }
 
 /// Others that live, write, serve and look all the time.
@@ -137,7 +151,8 @@ func run(
         // The first of each kind goes to its end, so that it is known how long that is.
         let length = lengths[kind.rawValue]
         let most = length == 0 || round % 199 == 0 ? UInt64.max >> 1 : UInt64.random(in: 0...length, using: &chance)
-        let done = kills_step(pid, most)
+        let isSought = kind == .request && !others && length != 0 && round % 2 == 0
+        let done = isSought ? stepIntoCount(pid, checks, pass: chance.next() % 4) : kills_step(pid, most)
         lengths[kind.rawValue] = max(length, others ? min(done, 200_000) : done)
         kills_kill(pid)
         killed += 1
@@ -145,6 +160,7 @@ func run(
         tallies[kind.rawValue].longest = lengths[kind.rawValue]
         tallies[kind.rawValue].halfWritten += checks.halfWritten
         tallies[kind.rawValue].halfNotes += checks.halfNotes
+        if !others { tallies[kind.rawValue].halfCounted += checks.halfCounted }
         checks.look()
         tables.pointee.processGone(pid: UInt32(pid))
         // A survivor takes each lock and changes nothing: it finds what is half done, and nothing but the repair is seen.
@@ -191,14 +207,17 @@ for (number, phase) in phases.enumerated() {
         let tally = tallies[kind.rawValue]
         print(
             "  \(kind): \(tally.kills) killed, \(tally.halfWritten) rows half written, \(tally.halfNotes) notes half changed, "
+                + (tally.halfCounted > 0 ? "\(tally.halfCounted) counts half made, " : "")
                 + "within \(tally.longest) instructions; \(tally.ended) took no lock")
         fflush(nil)
         total.kills += tally.kills
         total.halfWritten += tally.halfWritten
         total.halfNotes += tally.halfNotes
+        total.halfCounted += tally.halfCounted
     }
 }
 print(
-    "\(total.kills) killed; \(total.halfWritten) rows were half written and \(total.halfNotes) notes half changed, and repaired; "
+    "\(total.kills) killed; \(total.halfWritten) rows were half written and \(total.halfNotes) notes half changed, "
+        + "\(total.halfCounted) counts half made, and repaired; "
         + "nothing torn, nothing hung, no place in flight left")
 exit(total.halfWritten > 0 ? 0 : 1)
