@@ -95,7 +95,7 @@ def byte_by_byte(line):
 
 def answers_before_the_request(line):
     """A whole answer before a byte of the request has been read. Nobody can know that it is none to the first request."""
-    line.send(head_of("200 OK", ("Content-Length", len(EARLY))) + EARLY)
+    line.send(head_of("200 OK", ("Content-Length", len(EARLY)), CLOSE) + EARLY)
     line.request()
     line.close()
 
