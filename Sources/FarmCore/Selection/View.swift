@@ -142,7 +142,7 @@ extension UnsafeMutablePointer where Pointee == View {
         }
         pointee.available = UInt32(filled)
         if farm.algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
-        prepareSpans(members, farm.algorithm, farm.aperture, scratch, now: now)
+        prepareSpans(farm, scratch, now: now)
         noteParts(members, farm.slowStart, now: now)
         noteTrials(members, freshness, now: now)
         noteExpiries(members, freshness, now: now)
@@ -151,10 +151,9 @@ extension UnsafeMutablePointer where Pointee == View {
     }
 
     /// What the algorithm draws from, tier by tier.
-    private func prepareSpans(
-        _ members: UnsafeBufferPointer<Member>, _ algorithm: Algorithm, _ aperture: UnsafeMutablePointer<Aperture>,
-        _ scratch: ViewScratch, now: UInt64
-    ) {
+    private func prepareSpans(_ farm: Farm, _ scratch: ViewScratch, now: UInt64) {
+        let members = farm.constMembers
+        let algorithm = farm.algorithm
         var sequenceUsed = 0
         var ringBefore: HashRingSlice?
         let halvings =
@@ -167,7 +166,7 @@ extension UnsafeMutablePointer where Pointee == View {
             let weight = { (at: Int) in max(1, farm_get32(&members[Int(order[at])].row.pointee.weight)) }
             for position in 0..<count { span.weight &+= UInt64(weight(position)) }
             let window = algorithm.membersPerRequest.flatMap {
-                narrow(&span, members, aperture, each: $0, scratch, now: now, weight: weight)
+                narrow(&span, farm, each: $0, scratch, now: now, weight: weight)
             }
             if algorithm.asksForLoads && pointee.loadsMatter {
                 shareByLoad(span, window, costs: pointee.costs, weight: weight, scratch: scratch)
@@ -201,17 +200,18 @@ extension UnsafeMutablePointer where Pointee == View {
 
     /// Lets a process draw from a part of a tier with many members: those come first in the span. nil: from all.
     private func narrow(
-        _ span: inout View.Span, _ members: UnsafeBufferPointer<Member>, _ aperture: UnsafeMutablePointer<Aperture>,
-        each perRequest: Int, _ scratch: ViewScratch, now: UInt64, weight: (Int) -> UInt32
+        _ span: inout View.Span, _ farm: Farm, each perRequest: Int, _ scratch: ViewScratch, now: UInt64,
+        weight: (Int) -> UInt32
     ) -> Window? {
         let count = Int(span.count)
         guard count > Aperture.narrowest else { return nil }
         var inFlight: UInt32 = 0
-        for member in members { inFlight &+= farm_get32(member.ledger) }
-        guard let width = aperture.pointee.width(inFlight: inFlight, each: perRequest, now: now) else { return nil }
+        for member in farm.members { inFlight &+= farm_get32(member.ledger) }
+        guard let wanted = farm.window(inFlight: inFlight, each: perRequest, now: now) else { return nil }
         pointee.deadline = min(pointee.deadline, now &+ Aperture.step)
-        let start = aperture.pointee.start(now: now)
-        guard let window = Window(count: count, members: width, start: start, weight: weight) else { return nil }
+        guard let window = Window(count: count, members: wanted.width, start: wanted.start, weight: weight) else {
+            return nil
+        }
         let order = pointee.order + Int(span.start)
         for at in 0..<count { scratch.numbers[at] = order[at] }
         for at in 0..<count { farm_set32(order + at, scratch.numbers[(at + window.first) % count]) }
