@@ -17,9 +17,6 @@ BROWSER_PACKAGES := chromium chromium-driver python3-selenium
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
 
-# How many processes `make chaos-kills` kills.
-KILLS ?= 10000
-
 SWIFT_SOURCES := $(shell find Sources \( -name FarmControl -o -name farmctl -o -name CMac \) -prune -o -name '*.swift' -print -o \
                     -name '*.h' -print -o -name '*.modulemap' -print) Package.swift \
                  $(wildcard CShim/include/*)
@@ -144,67 +141,7 @@ forgeries: swift packages
 fuzz fuzz-corpus: swift packages
 	@$(MAKE) --no-print-directory -f Tests/fuzz/fuzz.mk $@
 
-# The time is of the measuring: what is built before is not in it.
-bench: MINUTES := 15
-bench: CSV := $(BUILD)/bench
-bench: module farmbench
-	@scripts/ensure-packages valgrind gcc haproxy nginx
-	@$(PYTHON) Benchmarks/sidebyside.py --module $(MODULE) --minutes $(MINUTES) --csv $(CSV)
-
-bench-instructions: module
-	@scripts/ensure-packages valgrind
-	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
-
-farmbench: swift packages
-	FARM_BENCH=1 swift build -c release --product farmbench --scratch-path .build-bench
-
-bench-choice: farmbench
-	@scripts/ensure-packages valgrind
-	@$(PYTHON) Benchmarks/choices.py
-
-bench-locks: farmbench
-	@$(PYTHON) Benchmarks/locks.py
-
-bench-updates: module
-	@scripts/ensure-packages valgrind wrk gcc
-	@$(PYTHON) Benchmarks/updates.py --module $(MODULE)
-	@$(PYTHON) Benchmarks/uneven.py --module $(MODULE)
-	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE) --members 4 1000 --logs member \
-	    --variants adaptive adaptive+metrics load load+metrics
-
-bench-faults: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/faults.py --module $(MODULE)
-
-bench-limits: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/limits.py --module $(MODULE)
-
-bench-offlining: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/offlining.py --module $(MODULE)
-
-bench-status: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/status.py --module $(MODULE)
-
-# Each part is run, also when one before it has found something.
-chaos: module
-	@status=0; for part in chaos-matrix chaos-server "chaos-kills KILLS=$(if $(filter command line,$(origin KILLS)),$(KILLS),4000)"; \
-	do $(MAKE) --no-print-directory $$part || status=1; done; exit $$status
-
-chaos-matrix: module
-	@scripts/ensure-packages haproxy nginx
-	@mkdir -p .build-chaos
-	@$(PYTHON) Tests/chaos/matrix.py --module $(MODULE) --csv .build-chaos/matrix.csv
-
-chaos-server: module
-	@scripts/ensure-packages libfaketime
-	@$(PYTHON) Tests/chaos/server.py --module $(MODULE)
-
-chaos-kills: swift packages
-	@FARM_KILLS=1 swift build -c release -Xswiftc -enable-testing --scratch-path .build-kills --product farmkills
-	@SWIFT_BACKTRACE=enable=no .build-kills/release/farmkills $(KILLS)
+include Benchmarks/bench.mk Tests/chaos/chaos.mk
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module
@@ -226,4 +163,4 @@ install-farmctl: completions
 	install -D -m 644 $(BUILD)/farmctl.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/farmctl.fish"
 
 clean:
-	rm -rf $(BUILD) .build .build-bench .build-chaos .build-ctl .build-embedded .build-fuzz .build-kills
+	rm -rf $(BUILD) .build .build-*
