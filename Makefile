@@ -26,7 +26,9 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module farmctl farmctl-test completions swift-test model httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module farmctl farmctl-test completions swift-test model httpd-test browser-test check forgeries \
+        fuzz fuzz-corpus install install-farmctl packages test-packages browser-packages swift clean clients-test \
+        clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -41,12 +43,19 @@ help:
 	@echo "make model    go through every order of steps of the tables' protocol, and print what was found"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
-	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
+	@echo "make bench    all that follows, beside plain ProxyPass, mod_proxy_balancer, HAProxy and nginx: MINUTES=15, CSV=folder"
+	@echo "make bench-instructions  count instructions per request beside plain ProxyPass and mod_proxy_balancer: two minutes"
+	@echo "make bench-choice   what a choice costs by itself, by algorithm and number of members: half a minute"
+	@echo "make bench-locks    updates of up to 64 processes at once, and their waits for locks: half a minute"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
 	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
 	@echo "make bench-offlining  what still reaches a member after it has been taken off: two minutes"
 	@echo "make bench-status  what each format of the status costs, and what a scraper costs requests: five minutes"
+	@echo "make chaos    all of the three below, with fewer kills: ten minutes"
+	@echo "make chaos-matrix  members that go wrong in every way, behind this module and behind three other proxies"
+	@echo "make chaos-server  kill, stop and restart the server under load, move its clock, fill its disk, take its memory"
+	@echo "make chaos-kills   kill KILLS=10000 processes at random instructions while they write the tables"
 	@echo "make install  put the module and its configuration where a2enmod finds them, and farmctl, if it is built, below PREFIX"
 	@echo "make install-farmctl  farmctl alone"
 
@@ -137,32 +146,7 @@ forgeries: swift packages
 fuzz fuzz-corpus: swift packages
 	@$(MAKE) --no-print-directory -f Tests/fuzz/fuzz.mk $@
 
-bench: module
-	@scripts/ensure-packages valgrind
-	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
-
-bench-updates: module
-	@scripts/ensure-packages valgrind wrk gcc
-	@$(PYTHON) Benchmarks/updates.py --module $(MODULE)
-	@$(PYTHON) Benchmarks/uneven.py --module $(MODULE)
-	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE) --members 4 1000 --logs member \
-	    --variants adaptive adaptive+metrics load load+metrics
-
-bench-faults: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/faults.py --module $(MODULE)
-
-bench-limits: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/limits.py --module $(MODULE)
-
-bench-offlining: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/offlining.py --module $(MODULE)
-
-bench-status: module
-	@scripts/ensure-packages gcc
-	@$(PYTHON) Benchmarks/status.py --module $(MODULE)
+include Benchmarks/bench.mk Tests/chaos/chaos.mk
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module
@@ -184,4 +168,4 @@ install-farmctl: completions
 	install -D -m 644 $(BUILD)/farmctl.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/farmctl.fish"
 
 clean:
-	rm -rf $(BUILD) .build .build-ctl .build-embedded .build-fuzz
+	rm -rf $(BUILD) .build .build-*

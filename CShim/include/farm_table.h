@@ -265,6 +265,8 @@ static inline int farm_swap64(uint64_t *at, uint64_t old, uint64_t new_value)
     return __atomic_compare_exchange_n(at, &old, new_value, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 /* Reads before it are done before reads and writes after it, and writes likewise. */
+/* Adds, and what was written before is seen by whoever reads the sum and acquires. */
+static inline uint64_t farm_add64_publish(uint64_t *at, uint64_t v) { return __atomic_fetch_add(at, v, __ATOMIC_RELEASE); }
 static inline void farm_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 #endif

@@ -44,8 +44,21 @@ extension Tables {
                 InFlight.forget(block.cell(slot: slot, member: member), of: row, farm: farm(number: row.pointee.farm))
             }
         }
+        // Who claims it next must not seem to be of this one's configuration before it has said its own.
+        farm_set32(&first.slot(slot).pointee.config_generation, 0)
         farm_publish32(&first.slot(slot).pointee.pid, 0)
+        changedAll()
         reconcile()
+    }
+
+    /// A process that was killed after it had published a state and before it told of it has left the views of others as they
+    /// were.
+    private func changedAll() {
+        for block in known {
+            for index in 0..<Int(block.layout.farms) where block.farm(index).pointee.use == FARM_ROW_USED {
+                Farm.changed(block.farm(index))
+            }
+        }
     }
 
     /// A process that was killed between its two writes left a row one too low. A difference between a row and its

@@ -64,12 +64,17 @@ enum RowWriting {
         }
     }
 
-    /// A copy of a note that is one note.
-    static func withCopy(_ note: AdminNote, _ sequence: UnsafeMutablePointer<UInt32>, _ body: (AdminNote) -> Void) {
+    /// A copy of a note that is one note, and what `also` reads of the same moment.
+    static func withCopy(
+        _ note: AdminNote, _ sequence: UnsafeMutablePointer<UInt32>, also: () -> Void = {}, _ body: (AdminNote) -> Void
+    ) {
         withUnsafeTemporaryAllocation(of: farm_admin_note.self, capacity: 1) { room in
             let copy = room.baseAddress!
             copy.initialize(to: farm_admin_note())
-            read(sequence) { note.copy(to: copy) }
+            read(sequence) {
+                note.copy(to: copy)
+                also()
+            }
             forgetHalf(copy)
             body(copy)
         }

@@ -17,8 +17,8 @@ extension Engine {
 
     private func writeFarmState(_ out: inout ByteWriter, _ at: Int) {
         let row = farms[at].row
-        RowWriting.withCopy(farm_row_note(row), &row.pointee.sequence) { note in
-            let admin = farms[at].admin
+        var admin = Admin.off
+        RowWriting.withCopy(farm_row_note(row), &row.pointee.sequence, also: { admin = farms[at].admin }) { note in
             guard admin != .on || note.pointee.by.0 != 0 else { return }
             beginLine(&out, at)
             writeAdmin(&out, admin, note)
@@ -30,9 +30,13 @@ extension Engine {
         let row = farms[at].members[local].row
         let configured = config.members[Int(firstMember(UInt32(at))) + local]
         let values = self.values(farm: at, local: local)
-        RowWriting.withCopy(farm_member_row_note(row), &row.pointee.sequence) { note in
-            let state = row.state
-            let weight = farm_get32(&row.pointee.weight)
+        var state = row.state
+        var weight: UInt32 = 0
+        let also = {
+            state = row.state
+            weight = farm_get32(&row.pointee.weight)
+        }
+        RowWriting.withCopy(farm_member_row_note(row), &row.pointee.sequence, also: also) { note in
             let isAdministered = state.admin.rawValue != configured.admin || note.pointee.by.0 != 0
             let hasMetrics = (0..<tables.metricCount).contains { !SharedDouble.value(farm_get64(values + $0)).isNaN }
             guard isAdministered || state.isDownByMonitor || weight != configured.weight || hasMetrics else { return }

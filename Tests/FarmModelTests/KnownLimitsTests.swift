@@ -21,24 +21,6 @@ import Testing
             RowProtocol.reports(relaxed: false, deaths: 1, secondIsMonitor: true))
     }
 
-    /// The state file's note is a copy; the state beside it is read later.
-    @Test func theStateFileMayHoldAStateWithTheNoteOfAnother() {
-        breaks(
-            "limit: the state after the copy", RowProtocol.whole,
-            RowProtocol.system(relaxed: false, deaths: 0, reading: .init(stateAfterwards: true)))
-    }
-
-    /// A slot that is claimed and has no configuration yet shows that of its owner before.
-    @Test func aSlotMayTellOfTheConfigurationOfItsOwnerBefore() {
-        let configurations = [[1], [], [], [2]]
-        breaks(
-            "limit: a slot's configuration is its last owner's", CarryOverProtocol.unused,
-            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .oneBehind))
-        holds(
-            "the remedy: a released slot forgets it",
-            CarryOverProtocol.system(nil, configurations, deaths: 1, patience: .oneBehind, remedy: .cleared))
-    }
-
     /// Between fork and claimSlot nobody knows of a child.
     @Test func aChildThatIsTwoConfigurationsLateIsNotSeen() {
         let configurations = [[1], [], [], [2]]
@@ -62,43 +44,6 @@ import Testing
     /// `noteFailure` looks at the clock before it has the lock, and writes what follows from it over what a later trial wrote.
     @Test func aLateFailureMayTakeBackALaterTrialsClaim() {
         breaks("limit: a late failure", TrialProtocol.one, TrialProtocol.system(deaths: 0, prompt: false))
-    }
-
-    /// `Farm.changed` is a relaxed addition: on a processor that reorders it with the store before, a view may bear the new
-    /// generation and not know the change.
-    @Test func aViewMayBearAGenerationThatItDoesNotKnow() {
-        breaks(
-            "limit: `changed` is relaxed", ChoiceProtocol.known,
-            ChoiceProtocol.system(
-                nil,
-                shape {
-                    $0.choices = [1, 1]
-                    $0.changes = 1
-                    $0.isRelaxed = true
-                }))
-    }
-
-    /// A process that dies after it has published a state and before `changed` leaves views that nobody renews.
-    @Test func aChangeWhoseWriterDiesBeforeChangedIsNotSeenByViews() {
-        breaks(
-            "limit: death before `changed`", ChoiceProtocol.swapped,
-            ChoiceProtocol.system(
-                nil,
-                shape {
-                    $0.choices = [1]
-                    $0.changes = 1
-                    $0.deaths = 1
-                }))
-        holds(
-            "the remedy: the parent calls `changed` for a process that is gone",
-            ChoiceProtocol.system(
-                nil,
-                shape {
-                    $0.choices = [1, 1]
-                    $0.changes = 1
-                    $0.deaths = 1
-                    $0.parentChanges = true
-                }))
     }
 
     /// Whether a farm is in panic is the view's word, also that of an old one while the next is made.

@@ -56,6 +56,27 @@ import Testing
         #expect((0..<8).allSatisfy { world.tables.pointee.first.slot($0).pointee.pid != 11 })
     }
 
+    /// What a child published and did not live to tell of reaches the views of the others: the parent tells of it. And its
+    /// slot says nothing of its configuration to who claims it next.
+    @Test func theParentTellsForADeadChild() throws {
+        let world = World()
+        _ = try world.child(config, pid: 11)
+        let alive = try world.child(config, pid: 12)
+        for at in 0..<2 { alive.row(at).publish(alive.row(at).state.with(admin: .off)) }
+        alive.pointee.farms[0].changed()
+        #expect((0..<20).allSatisfy { _ in alive.chosen()?.member == 2 })
+        // As the child of pid 11 may leave it: `on` is published, and nobody has been told.
+        alive.row(0).publish(alive.row(0).state.with(admin: .on))
+        #expect((0..<20).allSatisfy { _ in alive.chosen()?.member == 2 })
+        world.tables.pointee.processGone(pid: 11)
+        #expect((0..<40).contains { _ in alive.chosen()?.member == 0 })
+        #expect(
+            (0..<8).allSatisfy {
+                let slot = world.tables.pointee.first.slot($0).pointee
+                return slot.pid != 0 || slot.config_generation == 0
+            })
+    }
+
     @Test func aStrangerIsNobody() throws {
         let world = World()
         let child = try world.child(config, pid: 11)

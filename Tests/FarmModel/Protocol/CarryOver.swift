@@ -27,12 +27,12 @@ public enum CarryOverProtocol {
         case none
     }
 
-    /// What the code does not do, and what would make late children harmless.
+    /// How late children are kept from harm.
     public enum Remedy {
         case none
-        /// A slot that is released forgets its configuration: until its next owner has set its own it counts as the oldest.
+        /// What the code does: a slot that is released forgets its configuration: until its next owner has set its own it counts as the oldest.
         case cleared
-        /// That, and a child that has claimed its slot serves only if at most one configuration has come since its own.
+        /// That, and what the code does not do: a child that has claimed its slot serves only if at most one configuration has come since its own.
         case clearedAndLooksAgain
     }
 
@@ -68,7 +68,7 @@ public enum CarryOverProtocol {
     /// The parent takes the configurations, each with these names, one after the other, and forks a child in each.
     public static func system(
         _ mutation: Mutation? = nil, _ configurations: [[Int]], deaths: Int, patience: Patience,
-        remedy: Remedy = .none,
+        remedy: Remedy = .cleared,
         slots: Int = 2, writesWithoutSlot: Bool = false
     ) -> System {
         let system = System()
@@ -228,7 +228,7 @@ public enum CarryOverProtocol {
             if pid == 0 || !turn.isOver(children[pid - 1]) { return turn.go(skip) }
         }
         if clears {
-            program.step("releaseSlot with the remedy: set config_generation 0") {
+            program.step("releaseSlot: set config_generation 0") {
                 $0.set(words.generations[slot], 0)
             }
         }

@@ -25,13 +25,13 @@ public enum ChoiceProtocol {
         public var choices = [1, 2]
         public var changes = 2
         public var isRelaxed = false
-        /// `Farm.changed` adds with release, which the code does not do.
-        public var changedReleases = false
+        /// `Farm.changed` adds with release.
+        public var changedReleases = true
         /// A fence stands between a state and `Farm.changed`, as AdminNote.set has one; health is published without.
         public var isFenced = false
         /// The process that changes states may die.
         public var deaths = 0
-        /// The parent calls `Farm.changed` when a process is gone, which the code does not do.
+        /// The parent calls `Farm.changed` when a process is gone, as `releaseSlot` has it; for runs in which one dies.
         public var parentChanges = false
         /// A view's deadline may pass at any time.
         public var expires = false
@@ -133,11 +133,11 @@ public enum ChoiceProtocol {
 
     private static func parent(_ words: Words, of other: Int) -> Program {
         let program = Program("parent")
-        program.step("the remedy: the other process is gone") { turn in
+        program.step("processGone: the other process is gone") { turn in
             if !turn.isOver(other) { return turn.wait() }
             if !turn.isDead(other) { turn.end() }
         }
-        program.step("the remedy: add to generation") { turn in
+        program.step("releaseSlot, changedAll: add to generation") { turn in
             let before = turn.add(words.generation, 1)
             turn[words.counted[before + 1]] = turn[words.counted[before]]
         }

@@ -1,0 +1,67 @@
+import FarmModel
+import Testing
+
+/// What the model has found and the code does otherwise since: each breaks as it was.
+@Suite struct MendedTests {
+    /// The state file read the state after the copy of the note.
+    @Test func theStateFileHeldAStateWithTheNoteOfAnother() {
+        breaks(
+            "without it: the state after the copy", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 0, reading: .init(stateAfterwards: true)))
+    }
+
+    /// A slot that is claimed and has no configuration yet showed that of its owner before.
+    @Test func aSlotToldOfTheConfigurationOfItsOwnerBefore() {
+        let configurations = [[1], [], [], [2]]
+        breaks(
+            "without it: a slot's configuration is its last owner's", CarryOverProtocol.unused,
+            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .oneBehind, remedy: .none))
+        holds(
+            "with it: a released slot forgets it",
+            CarryOverProtocol.system(nil, configurations, deaths: 1, patience: .oneBehind, remedy: .cleared))
+    }
+
+    /// `Farm.changed` was a relaxed addition: on a processor that reorders it with the store before, a view bore the new
+    /// generation and did not know the change.
+    @Test func aViewBoreAGenerationThatItDidNotKnow() {
+        breaks(
+            "without it: `changed` is relaxed", ChoiceProtocol.known,
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [1, 1]
+                    $0.changes = 1
+                    $0.isRelaxed = true
+                    $0.changedReleases = false
+                }))
+    }
+
+    /// A process that died after it had published a state and before `changed` left views that nobody renewed.
+    @Test func aChangeWhoseWriterDiedBeforeChangedWasNotSeenByViews() {
+        breaks(
+            "without it: death before `changed`", ChoiceProtocol.swapped,
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [1]
+                    $0.changes = 1
+                    $0.deaths = 1
+                }))
+        holds(
+            "with it: the parent calls `changed` for a process that is gone",
+            ChoiceProtocol.system(
+                nil,
+                shape {
+                    $0.choices = [1, 1]
+                    $0.changes = 1
+                    $0.deaths = 1
+                    $0.parentChanges = true
+                }))
+    }
+
+    private func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {
+        var shape = ChoiceProtocol.Shape()
+        change(&shape)
+        return shape
+    }
+}
