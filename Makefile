@@ -17,6 +17,13 @@ BROWSER_PACKAGES := chromium chromium-driver python3-selenium
 CLIENT_PACKAGES := php-cli nodejs ruby perl
 LARGE_CLIENT_PACKAGES := default-jre-headless golang-go
 
+# Sanitizers tell all that they find, and the run has failed then.
+TSAN := suppressions=$(abspath Tests/memory/tsan.supp):second_deadlock_stack=1:history_size=4:exitcode=66
+ASAN := detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
+LSAN := suppressions=$(abspath Tests/memory/lsan.supp)
+# Families of Tests/httpd for `make memcheck`: something of every part of the module, in about 25 minutes. TESTS= names others.
+MEMCHECKED := 001 100 140 200 300 320 330 340 360 400 410 420 430 437 500 510 600 620 650 700 800 830 840 900 910 920
+
 SWIFT_SOURCES := $(shell find Sources \( -name FarmControl -o -name farmctl -o -name CMac \) -prune -o -name '*.swift' -print -o \
                     -name '*.h' -print -o -name '*.modulemap' -print) Package.swift \
                  $(wildcard CShim/include/*)
@@ -26,7 +33,7 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module farmctl farmctl-test completions swift-test httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module farmctl farmctl-test completions swift-test tsan asan memcheck growth httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -39,6 +46,10 @@ help:
 	@echo "make clients-test-all  the same, with Java and Go, which it installs"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
+	@echo "make tsan     the Swift tests of the module under ThreadSanitizer: no race between threads"
+	@echo "make asan     all Swift tests under AddressSanitizer, with its search for leaks"
+	@echo "make memcheck httpd and its children under valgrind, in TESTS=families of Tests/httpd: up to 25 minutes"
+	@echo "make growth   whether a child grows over a million requests, and the parent over 200 restarts: ten minutes"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
 	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
@@ -108,6 +119,22 @@ farmctl-test: farmctl module test-packages
 
 swift-test: swift packages
 	swift test
+
+# What threads do to one another, and to memory: Tests/memory/README.md. Each fails when it has found something.
+tsan: swift packages
+	SWIFT_BACKTRACE=enable=no TSAN_OPTIONS="$(TSAN)" swift test --sanitize=thread --scratch-path .build-tsan \
+	    --filter '^(FarmCoreTests|FarmTablesTests|FarmModuleTests)\.'
+
+asan: swift packages
+	SWIFT_BACKTRACE=enable=no ASAN_OPTIONS="$(ASAN)" LSAN_OPTIONS="$(LSAN)" swift test --sanitize=address --scratch-path .build-asan
+
+memcheck: module test-packages
+	@scripts/ensure-packages valgrind
+	@$(PYTHON) Tests/memory/memcheck.py --module $(MODULE) $(or $(TESTS),$(MEMCHECKED))
+
+growth: module
+	@scripts/ensure-packages gcc
+	@$(PYTHON) Benchmarks/growth.py --module $(MODULE)
 
 # With farmctl, since the documents show what it does.
 httpd-test: module farmctl test-packages
@@ -179,4 +206,4 @@ install-farmctl: completions
 	install -D -m 644 $(BUILD)/farmctl.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/farmctl.fish"
 
 clean:
-	rm -rf $(BUILD) .build .build-ctl .build-embedded .build-fuzz
+	rm -rf $(BUILD) .build .build-asan .build-ctl .build-embedded .build-fuzz .build-memcheck .build-tsan
