@@ -23,6 +23,8 @@ ASAN := detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:ch
 LSAN := suppressions=$(abspath Tests/memory/lsan.supp)
 # Families of Tests/httpd for `make memcheck`: something of every part of the module, in about 25 minutes. TESTS= names others.
 MEMCHECKED := 001 100 140 200 300 320 330 340 360 400 410 420 430 437 500 510 600 620 650 700 800 830 840 900 910 920
+# How many processes `make chaos-kills` kills.
+KILLS ?= 10000
 
 SWIFT_SOURCES := $(shell find Sources \( -name FarmControl -o -name farmctl -o -name CMac \) -prune -o -name '*.swift' -print -o \
                     -name '*.h' -print -o -name '*.modulemap' -print) Package.swift \
@@ -33,7 +35,9 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module farmctl farmctl-test completions swift-test tsan asan memcheck growth httpd-test browser-test check forgeries fuzz fuzz-corpus bench bench-updates bench-faults bench-limits bench-offlining bench-status install install-farmctl packages test-packages browser-packages swift clean clients-test clients-test-all client-packages
+.PHONY: help demo test build module farmctl farmctl-test completions swift-test httpd-test browser-test check forgeries \
+        tsan asan memcheck growth fuzz fuzz-corpus install install-farmctl packages test-packages browser-packages swift clean clients-test \
+        clients-test-all client-packages
 
 help:
 	@echo "make demo     install what is missing, build, and show a farm of three live members"
@@ -51,12 +55,19 @@ help:
 	@echo "make memcheck httpd and its children under valgrind, in TESTS=families of Tests/httpd: up to 25 minutes"
 	@echo "make growth   whether a child grows over a million requests, and the parent over 200 restarts: ten minutes"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
-	@echo "make bench    count instructions per request beside plain ProxyPass and mod_proxy_balancer"
+	@echo "make bench    all that follows, beside plain ProxyPass, mod_proxy_balancer, HAProxy and nginx: MINUTES=15, CSV=folder"
+	@echo "make bench-instructions  count instructions per request beside plain ProxyPass and mod_proxy_balancer: two minutes"
+	@echo "make bench-choice   what a choice costs by itself, by algorithm and number of members: half a minute"
+	@echo "make bench-locks    updates of up to 64 processes at once, and their waits for locks: half a minute"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
 	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
 	@echo "make bench-offlining  what still reaches a member after it has been taken off: two minutes"
 	@echo "make bench-status  what each format of the status costs, and what a scraper costs requests: five minutes"
+	@echo "make chaos    all of the three below, with fewer kills: ten minutes"
+	@echo "make chaos-matrix  members that go wrong in every way, behind this module and behind three other proxies"
+	@echo "make chaos-server  kill, stop and restart the server under load, move its clock, fill its disk, take its memory"
+	@echo "make chaos-kills   kill KILLS=10000 processes at random instructions while they write the tables"
 	@echo "make install  put the module and its configuration where a2enmod finds them, and farmctl, if it is built, below PREFIX"
 	@echo "make install-farmctl  farmctl alone"
 
@@ -159,9 +170,26 @@ forgeries: swift packages
 fuzz fuzz-corpus: swift packages
 	@$(MAKE) --no-print-directory -f Tests/fuzz/fuzz.mk $@
 
-bench: module
+# The time is of the measuring: what is built before is not in it.
+bench: MINUTES := 15
+bench: CSV := $(BUILD)/bench
+bench: module farmbench
+	@scripts/ensure-packages valgrind gcc haproxy nginx
+	@$(PYTHON) Benchmarks/sidebyside.py --module $(MODULE) --minutes $(MINUTES) --csv $(CSV)
+
+bench-instructions: module
 	@scripts/ensure-packages valgrind
 	@$(PYTHON) Benchmarks/instructions.py --module $(MODULE)
+
+farmbench: swift packages
+	FARM_BENCH=1 swift build -c release --product farmbench --scratch-path .build-bench
+
+bench-choice: farmbench
+	@scripts/ensure-packages valgrind
+	@$(PYTHON) Benchmarks/choices.py
+
+bench-locks: farmbench
+	@$(PYTHON) Benchmarks/locks.py
 
 bench-updates: module
 	@scripts/ensure-packages valgrind wrk gcc
@@ -186,6 +214,24 @@ bench-status: module
 	@scripts/ensure-packages gcc
 	@$(PYTHON) Benchmarks/status.py --module $(MODULE)
 
+# Each part is run, also when one before it has found something.
+chaos: module
+	@status=0; for part in chaos-matrix chaos-server "chaos-kills KILLS=$(if $(filter command line,$(origin KILLS)),$(KILLS),4000)"; \
+	do $(MAKE) --no-print-directory $$part || status=1; done; exit $$status
+
+chaos-matrix: module
+	@scripts/ensure-packages haproxy nginx
+	@mkdir -p .build-chaos
+	@$(PYTHON) Tests/chaos/matrix.py --module $(MODULE) --csv .build-chaos/matrix.csv
+
+chaos-server: module
+	@scripts/ensure-packages libfaketime
+	@$(PYTHON) Tests/chaos/server.py --module $(MODULE)
+
+chaos-kills: swift packages
+	@FARM_KILLS=1 swift build -c release -Xswiftc -enable-testing --scratch-path .build-kills --product farmkills
+	@SWIFT_BACKTRACE=enable=no .build-kills/release/farmkills $(KILLS)
+
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module
 	install -D -m 644 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_proxy_farm.so"
@@ -206,4 +252,5 @@ install-farmctl: completions
 	install -D -m 644 $(BUILD)/farmctl.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/farmctl.fish"
 
 clean:
-	rm -rf $(BUILD) .build .build-asan .build-ctl .build-embedded .build-fuzz .build-memcheck .build-tsan
+	rm -rf $(BUILD) .build .build-asan .build-bench .build-chaos .build-ctl .build-embedded .build-fuzz .build-kills .build-memcheck \
+	    .build-tsan

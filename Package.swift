@@ -74,6 +74,33 @@ if control {
     ]
 }
 
+// FARM_BENCH adds the program that measures single parts; `make bench-choice` and `make bench-locks` set it.
+if !embedded && Context.environment["FARM_BENCH"] != nil {
+    targets += [
+        .target(name: "CFarmBench"),
+        .executableTarget(
+            name: "farmbench",
+            dependencies: [
+                "FarmTables", "FarmCore", "CFarm", "CFarmBench", "CAPR",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+    ]
+}
+
+// FARM_KILLS adds the program of `make chaos-kills`.
+if !embedded && Context.environment["FARM_KILLS"] != nil {
+    targets += [
+        .target(
+            name: "CKills", path: "Tests/chaos/kills/CKills",
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .executableTarget(
+            name: "farmkills", dependencies: ["FarmTables", "FarmCore", "FarmTestSupport", "CKills", "CFarm", "CAPR"],
+            path: "Tests/chaos/kills", exclude: ["CKills"],
+            swiftSettings: settings, linkerSettings: [.linkedLibrary("apr-1")]),
+    ]
+}
+
 // The module itself depends on no package.
 var dependencies: [Package.Dependency] =
     embedded ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")]

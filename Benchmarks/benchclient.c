@@ -1,18 +1,22 @@
 /* benchclient.c - an open-loop client: requests come at random times of a given rate, whether or not others are answered.
  *
- * benchclient PORT RATE SECONDS WARM_SECONDS
+ * benchclient PORT RATE SECONDS WARM_SECONDS [CONNECTIONS]
  *
  * Latency counts from when a request was to be sent, so that one that found no connection free has waited as well. Those
  * of the first WARM_SECONDS are sent and not counted. One line: answered, wrong answers, unanswered 2 s after the end
- * (they count with the time they had waited), p50 and p99 in microseconds, answers by member. */
+ * (they count with the time they had waited), p50 and p99 in microseconds, answers by the last digit of the member, and
+ * connections opened.
+ *
+ * CONNECTIONS are how many there may be; a request that finds none free waits. With RATE 0 it is a closed loop: on each of
+ * them a request follows the answer to the last one. Its line says the same. Either sends two million requests at most. */
 #include <math.h>
 
 #include "benchloop.h"
 
-#define CONNECTIONS 256
-#define MOST 200000
-
-static const char request[] = "GET /app/hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+#define CONNECTIONS 256         /* at most */
+#define MOST 2000000
+/* The paths come round after so many requests: a farm that chooses by their hash meets all of its members. */
+#define PATHS 100000
 
 typedef struct connection {
     int fd, busy;
@@ -23,7 +27,8 @@ typedef struct connection {
 
 static connection connections[CONNECTIONS];
 static uint64_t due[MOST], took[MOST];
-static unsigned sent, planned, wrong, answered;
+static unsigned sent, planned, wrong, answered, opened;
+static int closed_loop, many = CONNECTIONS;
 static unsigned by_member[10];
 
 static int by_size(const void *a, const void *b)
@@ -56,9 +61,40 @@ static void open_one(connection *c, int port)
     if ((c->fd = loop_connect(port)) < 0) {
         die("connect");
     }
+    opened++;
     c->busy = 0;
     c->length = 0;
     loop_watch(c->fd, c);
+}
+
+static void send_one(connection *c)
+{
+    char request[128];
+    int length = snprintf(request, sizeof(request), "GET /app/%05u HTTP/1.1\r\nHost: localhost\r\n\r\n", sent % PATHS);
+
+    c->busy = 1;
+    c->number = sent++;
+    if (send(c->fd, request, (size_t)length, MSG_NOSIGNAL) < 0) {
+        die("send");
+    }
+}
+
+/* The closed loop's: every connection that is free, until the time is over. */
+static void send_next(uint64_t until, int port)
+{
+    for (int at = 0; at < many && sent < MOST; at++) {
+        connection *c = &connections[at];
+
+        if (c->busy || now_us() >= until) {
+            continue;
+        }
+        if (!c->fd) {
+            open_one(c, port);
+        }
+        due[sent] = now_us();
+        planned = sent + 1;
+        send_one(c);
+    }
 }
 
 static void send_due(int port)
@@ -66,20 +102,16 @@ static void send_due(int port)
     unsigned at = 0;
 
     while (sent < planned && due[sent] <= now_us()) {
-        while (at < CONNECTIONS && connections[at].fd && connections[at].busy) {
+        while (at < (unsigned)many && connections[at].fd && connections[at].busy) {
             at++;
         }
-        if (at == CONNECTIONS) {
+        if (at == (unsigned)many) {
             return;
         }
         if (!connections[at].fd) {
             open_one(&connections[at], port);
         }
-        connections[at].busy = 1;
-        connections[at].number = sent++;
-        if (send(connections[at].fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0) {
-            die("send");
-        }
+        send_one(&connections[at]);
     }
 }
 
@@ -119,23 +151,30 @@ static void take(connection *c, int port, uint64_t counted_from)
 
 int main(int count, char **words)
 {
-    uint64_t start, end, counted_from;
+    uint64_t start, until, end, counted_from;
     unsigned first = 0, unanswered = 0;
     int port;
 
-    if (count != 5) {
-        fprintf(stderr, "benchclient PORT RATE SECONDS WARM_SECONDS\n");
+    if (count == 6) {
+        many = atoi(words[5]);
+    }
+    if (count < 5 || count > 6 || many < 1 || many > CONNECTIONS) {
+        fprintf(stderr, "benchclient PORT RATE SECONDS WARM_SECONDS [CONNECTIONS]\n");
         return 2;
     }
     port = atoi(words[1]);
+    closed_loop = atof(words[2]) == 0;
     loop_start();
     start = now_us() + 50000;
-    plan(start, atof(words[2]), atof(words[3]));
+    if (!closed_loop) {
+        plan(start, atof(words[2]), atof(words[3]));
+    }
     counted_from = start + (uint64_t)(atof(words[4]) * 1e6);
-    end = start + (uint64_t)(atof(words[3]) * 1e6) + 2000000u;
+    until = start + (uint64_t)(atof(words[3]) * 1e6);
+    end = until + 2000000u;
     while (now_us() < end) {
         struct epoll_event events[256];
-        uint64_t next = sent < planned && due[sent] > now_us() ? due[sent] : now_us() + 50000;
+        uint64_t next = !closed_loop && sent < planned && due[sent] > now_us() ? due[sent] : now_us() + 50000;
         int found = loop_wait(events, 256, next), busy = 0;
 
         for (int at = 0; at < found; at++) {
@@ -143,11 +182,15 @@ int main(int count, char **words)
                 take(events[at].data.ptr, port, counted_from);
             }
         }
-        send_due(port);
+        if (closed_loop) {
+            send_next(until, port);
+        } else {
+            send_due(port);
+        }
         for (int at = 0; at < CONNECTIONS; at++) {
             busy += connections[at].busy;
         }
-        if (sent == planned && !busy) {
+        if (sent == planned && !busy && (!closed_loop || now_us() >= until)) {
             break;
         }
     }
@@ -171,6 +214,6 @@ int main(int count, char **words)
     for (int at = 0; at < 10; at++) {
         printf(" %u", by_member[at]);
     }
-    putchar('\n');
+    printf(" %u\n", opened);
     return 0;
 }

@@ -21,8 +21,9 @@ HERE = Path(__file__).resolve().parent
 DEFAULT_MODULE = HERE.parent / ".build-module" / "mod_proxy_farm.so"
 
 MODULES = ["authn_core", "authz_core", "authz_host", "alias", "proxy", "proxy_http"]
-BALANCERS = ("byrequests", "bybusyness")
+BALANCERS = ("byrequests", "bybusyness", "bytraffic")
 UPDATE = ['<Location "/farm-update">', "SetHandler farm-update", "Require local", "</Location>"]
+KEYED = {"hash": 'hash "%{REQUEST_URI}"'}       # algorithms that want an expression
 LOG_FORMAT = r'%h %t \"%r\" %>s %b'
 LOGGED = ("FARM_MEMBER",)               # variables at the end of each line of the log; "-" without a farm
 
@@ -161,60 +162,42 @@ def routing(variant, urls):
         return ['<Proxy "balancer://app">', *(f'BalancerMember "{url}"' for url in urls), f"ProxySet lbmethod={variant}",
                 "</Proxy>", 'ProxyPass "/app/" "balancer://app/"', 'ProxyPassReverse "/app/" "balancer://app/"']
     members = [f'FarmMember "{url}" name=m{n:04}' for n, url in enumerate(urls)]
-    return ["<Farm app>", f"FarmAlgorithm {variant}", *members, "</Farm>", 'ProxyPass "/app/" "http://app/"',
+    return ["<Farm app>", f"FarmAlgorithm {KEYED.get(variant, variant)}", *members, "</Farm>", 'ProxyPass "/app/" "http://app/"',
             'ProxyPassReverse "/app/" "http://app/"']
 
 
-class Httpd:
-    """A server with a root of its own; `variant` as in routing(), `more` are further lines of its configuration."""
+class Server:
+    """A server with a root of its own, of which it has a port of 127.0.0.1."""
 
-    def __init__(self, mpm, variant, urls, module=None, mpm_lines=None, status=False,
-                 logged=LOGGED, more=()):
+    NAME = "a server"
+
+    def __init__(self):
         self.root = Path(tempfile.mkdtemp(prefix="farm-bench-"))
         self.root.chmod(0o755)
         for name in ("run", "logs", "out"):
             (self.root / name).mkdir()
         self.port = free_port(["127.0.0.1"])
         self.process = None
-        log_format = " ".join([LOG_FORMAT, *(f"%{{{name}}}e" for name in logged)])
-        load = [f"mpm_{mpm}", *MODULES]
-        if variant in BALANCERS:
-            load += ["slotmem_shm", "proxy_balancer", f"lbmethod_{variant}"]
-        lines = [f'ServerRoot "{self.root}"', f'DefaultRuntimeDir "{self.root}/run"', f'PidFile "{self.root}/run/pid"',
-                 "ServerName localhost", "Mutex pthread default"]
-        lines += [f'LoadModule {name}_module "{MODULES_DIR}/mod_{name}.so"' for name in load]
-        if module:
-            lines.append(f'LoadModule proxy_farm_module "{module}"')
-        if status:                  # not while instructions are counted: httpd walks its Locations for each request
-            lines += ['<Location "/farm-status">', "SetHandler farm-status", "Require local", "</Location>"]
-        if os.geteuid() == 0:
-            lines += ["User www-data", "Group www-data"]
-        lines += [f"Listen 127.0.0.1:{self.port}", *(mpm_lines or MPMS[mpm]), f'ErrorLog "{self.root}/logs/error.log"',
-                  "LogLevel warn", f'LogFormat "{log_format}" bench', f'CustomLog "{self.root}/logs/access.log" bench',
-                  "KeepAlive On", "MaxKeepAliveRequests 0", "KeepAliveTimeout 60", "Timeout 60"]
-        (self.root / "httpd.conf").write_text("\n".join([*lines, *routing(variant, urls), *more]) + "\n")
 
-    def start(self, one_process=False, under=(), seconds=120):
+    def launch(self, command, seconds):
         environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C", "SWIFT_BACKTRACE": "enable=no",
                        "TMPDIR": str(self.root / "run")}
-        command = [*under, APACHE, "-d", str(self.root), "-f", str(self.root / "httpd.conf"),
-                   "-X" if one_process else "-DFOREGROUND"]
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with open(self.root / "logs" / "stderr.log", "wb") as stderr:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=stderr, stderr=stderr, start_new_session=True,
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard)))
-        wait_until(self._listens, "httpd to listen", seconds)
+        wait_until(self._listens, f"{self.NAME} to listen", seconds)
         return self
 
     def _listens(self):
         if self.process.poll() is not None:
-            raise SystemExit(f"httpd ended with {self.process.returncode}:\n{self.said()}")
+            raise SystemExit(f"{self.NAME} ended with {self.process.returncode}:\n{self.said()}")
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def said(self):
-        """The error log and what httpd wrote otherwise."""
+        """The error log and what the server wrote otherwise."""
         return "".join((self.root / "logs" / name).read_text(errors="replace") for name in ("stderr.log", "error.log")
                        if (self.root / "logs" / name).exists())
 
@@ -240,6 +223,47 @@ class Httpd:
 
     def remove(self):
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Httpd(Server):
+    """An httpd; `variant` as in routing(), `more` are further lines of its configuration. `logged`: None for no access
+    log."""
+
+    NAME = "httpd"
+
+    def __init__(self, mpm, variant, urls, module=None, mpm_lines=None, status=False,
+                 logged=LOGGED, more=()):
+        super().__init__()
+        log_format = " ".join([LOG_FORMAT, *(f"%{{{name}}}e" for name in logged or ())])
+        load = [f"mpm_{mpm}", *MODULES]
+        if variant in BALANCERS:
+            load += ["slotmem_shm", "proxy_balancer", f"lbmethod_{variant}"]
+        lines = [f'ServerRoot "{self.root}"', f'DefaultRuntimeDir "{self.root}/run"', f'PidFile "{self.root}/run/pid"',
+                 "ServerName localhost", "Mutex pthread default"]
+        lines += [f'LoadModule {name}_module "{MODULES_DIR}/mod_{name}.so"' for name in load]
+        if module:
+            lines.append(f'LoadModule proxy_farm_module "{module}"')
+        if status:                  # not while instructions are counted: httpd walks its Locations for each request
+            lines += ['<Location "/farm-status">', "SetHandler farm-status", "Require local", "</Location>"]
+        if os.geteuid() == 0:
+            lines += ["User www-data", "Group www-data"]
+        lines += [f"Listen 127.0.0.1:{self.port}", *(mpm_lines or MPMS[mpm]), f'ErrorLog "{self.root}/logs/error.log"',
+                  "LogLevel warn", f'LogFormat "{log_format}" bench',
+                  *([] if logged is None else [f'CustomLog "{self.root}/logs/access.log" bench']), "KeepAlive On",
+                  "MaxKeepAliveRequests 0", "KeepAliveTimeout 60", "Timeout 60"]
+        (self.root / "httpd.conf").write_text("\n".join([*lines, *routing(variant, urls), *more]) + "\n")
+
+    def start(self, one_process=False, under=(), seconds=120):
+        command = [*under, APACHE, "-d", str(self.root), "-f", str(self.root / "httpd.conf"),
+                   "-X" if one_process else "-DFOREGROUND"]
+        return self.launch(command, seconds)
+
+
+def processor_seconds(server):
+    """Of the parent and its children so far, all threads, by the scheduler's own nanoseconds: the clock of /proc/PID/stat is
+    too coarse for what a few answers cost."""
+    return sum(int(path.read_text().split()[0]) for pid in (server.process.pid, *server.children())
+               for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def farm_rows(port):

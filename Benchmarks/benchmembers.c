@@ -1,17 +1,21 @@
 /* benchmembers.c - members of limited capacity: each serves so many requests at a time, for a fixed time each, and lets the
- * others wait in line. It sleeps for that time, so that the members cost the machine next to nothing.
+ * others wait in line. It sleeps for that time, so that the members cost the machine next to nothing. A time of 0 answers at
+ * once.
  *
  * benchmembers PORT SERVICE_US SECONDS PUSH_PORT ADDRESS=SLOTS...
  *
- * The answer's body is the number of the member, one digit and a line end. With a PUSH_PORT, each tells farm-update there
- * every 100 ms which part of its slots was busy meanwhile, as member mNNNN of the farm `app`. */
+ * The answer's body is the last digit of the member's number and a line end. With a PUSH_PORT, each tells farm-update there
+ * every 100 ms which part of its slots was busy meanwhile, as member mNNNN of the farm `app`. A request for /counts is
+ * answered at once by how many connections and other requests have come so far, to all members. */
 #include "benchloop.h"
 
-#define MOST_MEMBERS 10
+#define MOST_MEMBERS 1024
 #define PUSH_EVERY 100000u
-#define LINE 4096               /* requests in service or waiting, of all members */
+#define LINE 4096               /* requests in service, of all members; clients have far fewer open */
+#define MOST_WAITING 409        /* at one member */
 
 typedef struct connection {
+    struct connection *next;    /* in the member's line */
     int fd, member, waits, gone;
     char text[4096];
     size_t length;
@@ -19,13 +23,14 @@ typedef struct connection {
 
 typedef struct member {
     int listener, slots, busy, push;
-    connection *line[LINE];
-    unsigned first, last;
+    connection *first, *last;
+    unsigned waiting;
     uint64_t busy_us, since;    /* slots times microseconds since the last push; when `busy` changed */
 } member;
 
 static member members[MOST_MEMBERS];
 static int member_count, push_port;
+static uint64_t met, asked;     /* connections and requests of all members */
 static uint64_t service_us;
 static struct { connection *who; uint64_t due; } served[LINE];      /* all take equally long: in the order of their ends */
 static unsigned served_first, served_last;
@@ -41,9 +46,11 @@ static void set_busy(member *m, int change)
 
 static void serve(member *m)
 {
-    while (m->busy < m->slots && m->first != m->last) {
-        served[served_last % LINE].who = m->line[m->first++ % LINE];
+    while (m->busy < m->slots && m->first) {
+        served[served_last % LINE].who = m->first;
         served[served_last++ % LINE].due = now_us() + service_us;
+        m->first = m->first->next;
+        m->waiting--;
         set_busy(m, 1);
     }
 }
@@ -53,18 +60,29 @@ static void end_served(void)
     while (served_first != served_last && served[served_first % LINE].due <= now_us()) {
         connection *c = served[served_first++ % LINE].who;
         char answer[128];
-        int length = snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%d\n", c->member);
+        int length = snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%d\n", c->member % 10);
+        member *m = &members[c->member];
 
-        set_busy(&members[c->member], -1);
+        set_busy(m, -1);
         c->waits = 0;
         if (c->gone) {
             free(c);
         } else if (send(c->fd, answer, (size_t)length, MSG_NOSIGNAL) < 0) {
             shutdown(c->fd, SHUT_RDWR);
         }
+        serve(m);
     }
-    for (int at = 0; at < member_count; at++) {
-        serve(&members[at]);
+}
+
+static void tell_counts(connection *c)
+{
+    char answer[128], body[64];
+    int length = snprintf(body, sizeof(body), "%llu %llu\n", (unsigned long long)met, (unsigned long long)asked);
+
+    length = snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, body);
+    c->length = 0;
+    if (send(c->fd, answer, (size_t)length, MSG_NOSIGNAL) < 0) {
+        shutdown(c->fd, SHUT_RDWR);
     }
 }
 
@@ -87,13 +105,25 @@ static void take(connection *c)
     c->length += (size_t)got;
     c->text[c->length] = '\0';
     if (strstr(c->text, "\r\n\r\n")) {
-        if (m->last - m->first >= LINE / MOST_MEMBERS) {
+        if (!strncmp(c->text, "GET /counts ", 12)) {
+            tell_counts(c);
+            return;
+        }
+        if (m->waiting >= MOST_WAITING) {
             shutdown(c->fd, SHUT_RDWR);     /* more than the line has room for */
             return;
         }
+        asked++;
         c->length = 0;
         c->waits = 1;
-        m->line[m->last++ % LINE] = c;
+        c->next = NULL;
+        if (m->first) {
+            m->last->next = c;
+        } else {
+            m->first = c;
+        }
+        m->last = c;
+        m->waiting++;
         serve(m);
     }
 }
@@ -109,6 +139,7 @@ static void meet(int number)
     }
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     c->member = number;
+    met++;
     loop_watch(c->fd, c);
 }
 

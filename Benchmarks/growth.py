@@ -28,14 +28,15 @@ KIB_A_RESTART, COUNT_A_RESTART = 1.0, 0.05
 UP = "resuming normal operations"
 
 
-class Server:
+class Fed:
     """An httpd whose farms stand in a file that may change, and the members and clients of benchfeed.c."""
 
     def __init__(self, folder, module, members, lines=()):
         self.where = addresses(members)
         self.port = free_port(self.where)
         self.urls = [f"http://{address}:{self.port}" for address in self.where]
-        self.httpd = Httpd("event", None, [], module, mpm_lines=MPM, status=bool(module), more=[*lines, "Include farms.conf"])
+        self.httpd = Httpd("event", None, [], module, mpm_lines=MPM, status=bool(module), logged=None,
+                           more=[*lines, "Include farms.conf"])
         self.folder = folder
         self.feed = None
 
@@ -73,22 +74,21 @@ class Server:
             raise SystemExit(f"of {count} requests came: {counts}\n{self.httpd.said()[-4000:]}")
         return counts
 
-    def clear_logs(self):
-        """Lines of a million requests are of no use and take room."""
-        for name in ("access.log", "error.log"):
-            os.truncate(self.httpd.root / "logs" / name, 0)
+    def clear_log(self):
+        """What a million requests give to say is of no use and takes room."""
+        os.truncate(self.httpd.root / "logs" / "error.log", 0)
 
 
 def child_over_requests(options, folder, members):
     """What the only child and the parent hold after each tenth of the requests."""
-    with Server(folder, folder / "mod_proxy_farm.so", members) as server:
+    with Fed(folder, folder / "mod_proxy_farm.so", members) as server:
         server.configure(farms_of(server.urls))
         server.start(requests_of(members, options.seed))
         child = wait_until(server.httpd.children, "a child")[0]
         samples = []
         for _ in range(SLICES):
             server.serve(options.requests // SLICES)
-            server.clear_logs()
+            server.clear_log()
             samples.append((Held.by(child), Held.by(server.httpd.process.pid)))
         if server.httpd.children() != [child]:
             raise SystemExit(f"the child has been replaced:\n{server.httpd.said()[-4000:]}")
@@ -97,7 +97,7 @@ def child_over_requests(options, folder, members):
 
 def parent_over_restarts(options, folder, mutex, module):
     """What the parent holds after each restart, and semaphores of the machine."""
-    with Server(folder, module, options.restart_members, [f"Mutex {mutex} default"]) as server:
+    with Fed(folder, module, options.restart_members, [f"Mutex {mutex} default"]) as server:
         parts = restarted_farms(server.urls, bool(module))
         server.configure(parts[0])
         server.start([b"GET /app/hello HTTP/1.1\r\nHost: localhost\r\n\r\n"])
@@ -116,7 +116,7 @@ def restart(server, text):
     """A graceful one, at whose end no child of before is left."""
     old = set(server.httpd.children())
     server.configure(text)
-    server.clear_logs()
+    server.clear_log()
     server.httpd.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: UP in server.httpd.said(), "httpd to restart")
     wait_until(lambda: not old & set(server.httpd.children()), "the children of before to end")

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
-"""User instructions per proxied request over plain ProxyPass, by callgrind on one httpd process: the difference of a run
-of 1,200 and one of 200 requests on a kept connection, after enough others to have a connection to every member. See
-README.md."""
+"""User instructions per proxied request over plain ProxyPass, by callgrind on one httpd process: 1,000 requests on a kept
+connection, after enough others to have a connection to every member. See README.md."""
 
 import argparse
 import base64
@@ -19,22 +18,23 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import benchprofile  # noqa: E402
-from benchhttpd import (DEFAULT_MODULE, ONE_CHILD, UPDATE, Backend, Client, Httpd, clean_up_when_ended,  # noqa: E402
-                        end_process, table)
+from benchhttpd import (BALANCERS, DEFAULT_MODULE, ONE_CHILD, UPDATE, Backend, Client, Httpd,  # noqa: E402
+                        clean_up_when_ended, end_process, table)
 
-SHORT, LONG = 200, 1200
-REQUESTS = LONG - SHORT
-# httpd calls it for an OPTIONS request and for no other: counting begins anew there. Start and warm-up differ from run to
-# run by more than the hundred thousand instructions that make a hundred for each request.
+REQUESTS = 1000
+# httpd calls it for an OPTIONS request and for no other. There callgrind writes down what it has counted and begins anew:
+# start and warm-up differ from run to run by more than the hundred thousand instructions that make a hundred for each
+# request.
 MARK = "ap_send_http_options"
 # What the log says of the farm, for the servers with a farm and those without: more to log costs more.
-LOGS = {"member": ("FARM_MEMBER",), "member+reason": ("FARM_MEMBER", "FARM_REASON")}
+LOGS = {"member": ("FARM_MEMBER",), "member+reason": ("FARM_MEMBER", "FARM_REASON"), "nothing": ()}
+IN_TURN = (*BALANCERS, "roundrobin", "traffic")
 
 
 def warm_up(variant, members):
     """Requests before the counted ones. In turn every member is met in the first round; draws at random miss a member
     with probability e^-10 in ten times as many requests as there are members."""
-    return max(100, (2 if variant in ("byrequests", "roundrobin") else 10) * members)
+    return max(100, (2 if variant in IN_TURN else 10) * members)
 
 
 # A variant whose members have told their metrics before requests are counted.
@@ -71,10 +71,11 @@ def push_metrics(client, members):
             raise SystemExit(f"the metrics were refused: {status} {said}")
 
 
-def run(options, log, variant, members, counted):
-    """(profile, connections made meanwhile) of the `counted` requests that one httpd serves after the warm-up."""
+def run(options, log, variant, members):
+    """The profile of one request and the connections made meanwhile, of `options.requests` that one httpd serves after the
+    warm-up."""
     backend = Backend(members)
-    module = None if variant in ("plain", "byrequests") else options.module
+    module = None if variant in ("plain", *BALANCERS) else options.module
     # All or none: httpd walks its Locations for each request.
     locations = list(UPDATE) if any(METRICS in one for one in options.variants) else []
     header = cookie_line(variant)
@@ -85,27 +86,37 @@ def run(options, log, variant, members, counted):
         locations += [f"FarmSecretFile {options.keys}"]
     httpd = Httpd(options.mpm, bare, backend.urls(), module,
                   mpm_lines=ONE_CHILD[options.mpm], logged=LOGS[log], more=locations)
-    profile = httpd.root / "out" / "callgrind"
+    out = httpd.root / "out"
+    out.chmod(0o777)                    # the profiles are written by the user that httpd has become
     try:
         httpd.start(one_process=True, seconds=240, under=[
-            "valgrind", "-q", "--tool=callgrind", "--vgdb=no", f"--zero-before={MARK}", f"--callgrind-out-file={profile}"])
-        profile.chmod(0o666)            # made by root, written by the user that httpd has become
+            "valgrind", "-q", "--tool=callgrind", "--vgdb=no", f"--dump-before={MARK}",
+            f"--callgrind-out-file={out}/profile"])
         client = Client(httpd.port)
         if variant.endswith(METRICS):
             push_metrics(client, members)
+
+        def get(numbers):
+            for number in numbers:      # paths of the same length, and others: a hash of them meets all members
+                if (answer := client.get(f"/app/{number:05}", header=header)) != (200, b"ok\n"):
+                    raise SystemExit(f"request {number} of {variant} {members} got {answer}:\n{httpd.said()}")
+
         warm = warm_up(variant, members)
-        for number in range(warm + counted):
-            if number == warm:
-                before = backend.counts()[0]
-                client.get("/", "OPTIONS")
-            if (answer := client.get("/app/hello", header=header)) != (200, b"ok\n"):
-                raise SystemExit(f"request {number} of {variant} {members} got {answer}:\n{httpd.said()}")
+        get(range(warm))
+        for _ in range(2):              # profile.1 and .2: what was before
+            client.get("/", "OPTIONS")
+        before = backend.counts()[0]
+        get(range(warm, warm + options.requests))
         made = backend.counts()[0] - before
+        for _ in range(2):              # profile.3: the requests and an OPTIONS; profile.4: an OPTIONS
+            client.get("/", "OPTIONS")
         client.close()
         end_process(httpd.process, signal.SIGINT)
-        if not profile.stat().st_size:
+        profiles = [out / f"profile.{number}" for number in (3, 4)]
+        if not all(profile.exists() for profile in profiles):
             raise SystemExit(f"callgrind wrote nothing:\n{httpd.said()}")
-        return benchprofile.read(profile), made
+        counted, mark = (benchprofile.read(profile) for profile in profiles)
+        return counted.minus(mark, options.requests), made
     finally:
         httpd.stop()
         backend.stop()
@@ -115,15 +126,15 @@ def run(options, log, variant, members, counted):
 class Result:
     """One more request of a kind, and what it costs over plain ProxyPass."""
 
-    def __init__(self, log, variant, members, short, long):
+    def __init__(self, log, variant, members, profile, cold):
         self.log, self.variant, self.members = log, variant, members
-        self.profile = long[0].minus(short[0], REQUESTS)
-        self.cold = long[1] - short[1]  # connections to members made while requests were counted
+        self.profile = profile
+        self.cold = cold                # connections to members made while requests were counted
         self.plain = None
 
     @property
     def is_farm(self):
-        return self.variant not in ("plain", "plain+farm", "byrequests")
+        return self.variant not in ("plain", "plain+farm", *BALANCERS)
 
     @property
     def over(self):
@@ -134,18 +145,25 @@ class Result:
         return benchprofile.parts(self.profile, MODULE_OBJECT)
 
 
+def unless_late(options, *case):
+    """As run(); nothing when it is too late to begin."""
+    return None if options.until and time.monotonic() > options.until else run(options, *case)
+
+
 def measure(options):
+    """A Result of each kind of request. `options.until`: no run begins after that time of time.monotonic()."""
     kinds = [("plain", 1), ("plain+farm", 1)]
     for members in options.members:
         kinds += [(variant, members) for variant in options.variants]
     cases = [(log, *kind) for log in options.logs for kind in kinds]
     pool = ThreadPoolExecutor(options.jobs)
     try:
-        jobs = [(case, [pool.submit(run, options, *case, counted) for counted in (SHORT, LONG)]) for case in cases]
+        jobs = [(case, pool.submit(unless_late, options, *case)) for case in cases]
         results = []
-        for case, runs in jobs:
-            results.append(Result(*case, *(one.result() for one in runs)))
-            print("measured", *case, file=sys.stderr, flush=True)
+        for case, job in jobs:
+            if found := job.result():
+                results.append(Result(*case, *found))
+            print("measured" if found else "no time was left for", *case, file=sys.stderr, flush=True)
     finally:
         pool.shutdown(cancel_futures=True)
     plain = {result.log: result.profile for result in results if result.variant == "plain"}
@@ -232,8 +250,10 @@ def main():
     parser.add_argument("--variants", nargs="+", default=["byrequests", "roundrobin", "adaptive"],
                         help="NAME+metrics: its members have pushed metrics; NAME+cookie, +instruction, +forged: what its "
                         "requests' Cookie header has")
-    parser.add_argument("--logs", nargs="+", choices=LOGS, default=[*LOGS], help="what the log says of the farm")
+    parser.add_argument("--logs", nargs="+", choices=LOGS, default=["member", "member+reason"], help="what the log says of the farm")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="counted ones of each run")
+    parser.set_defaults(until=None)
     options = parser.parse_args()
     clean_up_when_ended()
     if not shutil.which("valgrind"):

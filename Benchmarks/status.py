@@ -16,8 +16,9 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from benchhttpd import (DEFAULT_MODULE, HERE, MODULES_DIR, Client, Httpd, addresses, clean_up_when_ended,  # noqa: E402
-                        end_process, free_port, table)
+from benchhttpd import (DEFAULT_MODULE, MODULES_DIR, Client, Httpd, addresses, clean_up_when_ended,  # noqa: E402
+                        end_process, free_port, processor_seconds, table)
+from benchload import compiled  # noqa: E402
 
 MEMBERS = (3, 100, 1000)
 STATUS, MANAGER = "/farm-status", "/balancer-manager"
@@ -33,13 +34,6 @@ SERVERS, SLOTS, SERVICE_US = 10, 64, 1000
 ONE_CHILD = ["StartServers 1", "ServerLimit 1", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 128",
              "MinSpareThreads 1", "MaxSpareThreads 128"]
 LAST = b"0\r\n\r\n"                    # of an answer in chunks
-
-
-def compiled(folder):
-    """The members and the client, of this folder's C."""
-    for name in ("benchmembers", "benchclient"):
-        subprocess.run(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", folder / name, HERE / f"{name}.c", "-lm"],
-                       check=True)
 
 
 class Members:
@@ -120,13 +114,6 @@ def without_chunks(body, head):
         found += body[end + 2:end + 2 + size]
         at = end + 2 + size + 2
     return found
-
-
-def processor_seconds(httpd):
-    """Of the parent and its child so far, all threads, by the scheduler's own nanoseconds: the clock of /proc/PID/stat is too
-    coarse for what a few answers cost."""
-    return sum(int(path.read_text().split()[0]) for pid in (httpd.process.pid, *httpd.children())
-               for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def server(folder, urls):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from benchhttpd import (BALANCERS, DEFAULT_MODULE, HERE, UPDATE, Client, Httpd, addresses,  # noqa: E402
+from benchhttpd import (BALANCERS, DEFAULT_MODULE, UPDATE, Client, Httpd, addresses,  # noqa: E402
                         clean_up_when_ended, end_process, free_port, table, wait_until)
+from benchload import compiled  # noqa: E402
 
 SLOTS = (8, 8, 8, 2)
 SERVICE_US = 10_000
@@ -22,13 +23,6 @@ MPM = ["StartServers 4", "ServerLimit 4", "ThreadLimit 80", "ThreadsPerChild 80"
        "MinSpareThreads 1", "MaxSpareThreads 320"]
 PUSHED = " pushed"                      # after an algorithm's name: the members push their utilisation
 VARIANTS = ["byrequests", "bybusyness", "roundrobin", "busyness", "adaptive", "load" + PUSHED, "adaptive" + PUSHED]
-
-
-def compiled(folder):
-    """The members and the client, of this folder's C."""
-    for name in ("benchmembers", "benchclient"):
-        subprocess.run(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", folder / name, HERE / f"{name}.c", "-lm"],
-                       check=True)
 
 
 def run(options, folder, variant):

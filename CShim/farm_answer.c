@@ -61,6 +61,39 @@ void farm_answer_take_reports(farm_ctx *ctx)
     apr_table_unset(ctx->r->headers_out, header);
 }
 
+static int differs(void *data, const char *name, const char *value)
+{
+    const char **length = data;
+
+    (void)name;
+    if (*length && strcmp(*length, value)) {
+        return 0;
+    }
+    *length = value;
+    return 1;
+}
+
+/* Whether an answer has lengths that contradict each other. mod_proxy_http believes the first, so that a client may get the
+ * beginning as the whole, and the rest would be taken for the next answer (RFC 9112, 6.3). */
+static int contradicts_itself(request_rec *r)
+{
+    const apr_array_header_t *all = apr_table_elts(r->headers_out);
+    const apr_table_entry_t *header = (const apr_table_entry_t *)all->elts;
+    /* What APR's tables keep of a key: its first four letters, whatever their case. */
+    const apr_uint32_t begins_with_cont = ((apr_uint32_t)'C' << 24 | 'O' << 16 | 'N' << 8 | 'T') & 0xdfdfdfdf;
+    const char *length = NULL;
+    int i, alike = 0;
+
+    for (i = 0; i < all->nelts; i++) {
+        const char *key = header[i].key;
+
+        /* Most answers have one Content-L... and need no closer look. */
+        alike += header[i].key_checksum == begins_with_cont && (key[4] | 32) == 'e' && (key[5] | 32) == 'n'
+                 && (key[6] | 32) == 't' && key[7] == '-' && (key[8] | 32) == 'l';
+    }
+    return alike > 1 && !apr_table_do(differs, &length, r->headers_out, "Content-Length", NULL);
+}
+
 static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_brigade *bb)
 {
     request_rec *r = ctx->r;
@@ -79,6 +112,12 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
                   && !apr_table_get(r->notes, "proxy-status"))) {
         ctx->answer = FARM_ANSWER_BROKEN;
         return swallow(ctx, bb);
+    }
+    if (ctx->member->is_http && contradicts_itself(r)) {
+        ctx->answer = FARM_ANSWER_BROKEN;
+        apr_brigade_cleanup(bb);
+        /* So that the connection is not used again. */
+        return APR_EGENERAL;
     }
     farm_answer_take_reports(ctx);
     if (!farm_on_answer(farm_current->engine, &ctx->request, (uint32_t)r->status, farm_body_can_resend(ctx),

@@ -7,21 +7,26 @@ import FarmCore
 /// A balancer that chooses with FarmCore.
 final class FarmBalancer: Balancer {
     private let memory: FarmMemory
-    private let farm: Farm
+    /// One for each process.
+    private let farms: [Farm]
     private let seed: UnsafeMutablePointer<UInt64>
 
     init(_ scenario: Scenario, algorithm: Algorithm, seed number: UInt64) {
         memory = FarmMemory(scenario)
         seed = .allocate(capacity: 1)
         seed.initialize(to: number)
-        farm = Farm(row: memory.farm, members: memory.members, algorithm: algorithm, health: memory.health)
+        let memory = memory
+        farms = memory.members.map {
+            Farm(row: memory.farm, members: $0, algorithm: algorithm, health: memory.health)
+        }
+        if scenario.narrows { for (slot, farm) in farms.enumerated() { farm.setSlot(UInt32(slot)) } }
         // A farm that has run for long is somewhere in its turn, and not where the other balancers are.
         farm_set64(&memory.farm.pointee.cursor, number >> 32)
-        _ = farm.renewedView(now: 0)
+        for farm in farms { _ = farm.renewedView(now: 0) }
     }
 
     deinit {
-        farm.deallocate()
+        for farm in farms { farm.deallocate() }
         seed.deallocate()
     }
 
@@ -31,9 +36,17 @@ final class FarmBalancer: Balancer {
         let wish = Wish(
             tried: start, triedCount: tried.count, trials: .whenDue,
             key: withUnsafeBytes(of: client) { RequestKey.of($0.bindMemory(to: UInt8.self)) })
-        guard let choice = farm.choose(wish, now: now, random: RandomSource(state: seed)) else { return nil }
+        let process = process(of: client)
+        guard let choice = farms[process].choose(wish, now: now, random: RandomSource(state: seed)) else { return nil }
         _ = farm_add64(&memory.row(choice.index).pointee.requests, 1)
-        return Pick(member: choice.index, isTrial: choice.isTrial)
+        return Pick(member: choice.index, isTrial: choice.isTrial, process: process)
+    }
+
+    /// A server's processes are not asked equally: here the part of the requests that come to the first half of them is the
+    /// root of a half.
+    private func process(of client: UInt32) -> Int {
+        let part = Double(client % 1_009) / 1_009
+        return Int(part * part * Double(farms.count))
     }
 
     func answered(_ member: Int, latency: Time, isError: Bool, now: Time) {
@@ -44,19 +57,19 @@ final class FarmBalancer: Balancer {
         // As many bytes as the request took time: `traffic` needs something to go by.
         if wasAnswered { _ = farm_add64(&memory.row(pick.member).pointee.bytes_in, took) }
         memory.charge(pick.member, charge, wasTrial: pick.isTrial, wasAnswered: wasAnswered, now: now)
-        farm.giveBack(memory.members[pick.member])
+        farms[pick.process].giveBack(memory.members[pick.process][pick.member])
     }
 
     func join(_ member: Int, now: Time) {
         memory.setOn(member)
-        farm.creditTraffic(member)
+        farms[0].creditTraffic(member)
     }
 
     func report(_ member: Int, _ load: MemberReport, now: Time) {
         let row = memory.row(member)
         farm_set64(&row.pointee.load, SharedDouble.word(load.utilisation + Double(load.queued)))
         farm_set64(&row.pointee.updated_us, now)
-        farm.loadChanged()
+        farms[0].loadChanged()
     }
 
     func inFlight(_ member: Int) -> Int { Int(InFlight.count(memory.row(member))) }

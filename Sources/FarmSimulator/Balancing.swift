@@ -5,10 +5,13 @@ public struct Pick: Equatable, Sendable {
     public var member: Int
     /// The one request by which a member that failures put down is tried.
     public var isTrial: Bool
+    /// The process of the balancer that picked it.
+    public var process: Int
 
-    public init(member: Int, isTrial: Bool = false) {
+    public init(member: Int, isTrial: Bool = false, process: Int = 0) {
         self.member = member
         self.isTrial = isTrial
+        self.process = process
     }
 }
 

@@ -1,11 +1,12 @@
 import CFarm
 import FarmCore
 
-/// The rows of one balancer's farm in ordinary memory, zeroed as shared memory is, with the ledger of its one process, and
+/// The rows of one balancer's farm in ordinary memory, zeroed as shared memory is, with the ledger of its processes, and
 /// what the module does with a row when an attempt ends.
 final class FarmMemory {
     let farm: FarmRow
-    let members: UnsafeMutableBufferPointer<Member>
+    /// As each process sees them.
+    let members: [UnsafeMutableBufferPointer<Member>]
     let health: PassiveHealth
     private let rows: UnsafeMutablePointer<farm_member_row>
     private let ledger: UnsafeMutablePointer<UInt32>
@@ -17,27 +18,29 @@ final class FarmMemory {
         farm.initialize(to: farm_farm_row())
         rows = .allocate(capacity: count)
         rows.initialize(repeating: farm_member_row(), count: count)
-        ledger = .allocate(capacity: count)
-        ledger.initialize(repeating: 0, count: count)
-        members = .allocate(capacity: count)
+        ledger = .allocate(capacity: count * scenario.processes)
+        ledger.initialize(repeating: 0, count: count * scenario.processes)
+        members = (0..<scenario.processes).map { _ in .allocate(capacity: count) }
         for (at, model) in scenario.members.enumerated() {
             rows[at].weight = model.weight
             // The ring of `hash` goes by names.
             let name = farm_member_row_name(rows + at)!
             for (place, byte) in "member-\(at)".utf8.enumerated() { name[place] = CChar(byte) }
             rows[at].status = model.joins > 0 ? FARM_ADMIN_OFF : FARM_ADMIN_ON
-            members.initializeElement(at: at, to: Member(row: rows + at, ledger: ledger + at))
+            for (process, members) in members.enumerated() {
+                members.initializeElement(at: at, to: Member(row: rows + at, ledger: ledger + process * count + at))
+            }
         }
     }
 
     deinit {
-        members.deallocate()
+        for members in members { members.deallocate() }
         ledger.deallocate()
         rows.deallocate()
         farm.deallocate()
     }
 
-    func row(_ member: Int) -> MemberRow { members[member].row }
+    func row(_ member: Int) -> MemberRow { rows + member }
 
     func setOn(_ member: Int) {
         row(member).publish(row(member).state.with(admin: .on))

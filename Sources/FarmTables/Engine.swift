@@ -141,6 +141,7 @@ public struct Engine {
             let place = memberPlaces[at]
             members[at].ledger = tables.blocks[place.block].cell(slot: slot, member: place.index)
         }
+        for at in 0..<farms.count { farms[at].setSlot(UInt32(slot)) }
         for at in 0..<farms.count { _ = renewedView(at, now: farm_host_clock()) }
         serves = true
         return true

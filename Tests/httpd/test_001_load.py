@@ -117,6 +117,9 @@ def test_001_08_one_process_debug_mode(httpd):
     with httpd.client() as client:
         assert [client.request(f"/app/{n}").member for n in range(3)] == ["a"] * 3
     assert httpd.rows()["a"]["inflight"] == 0
+    if httpd.mpm == "event":
+        # Without the module too, one time in sixty: mpm_event frees its queue's pools while a worker gives one back.
+        httpd.may_end_with.add(-signal.SIGSEGV)
     # In this mode httpd itself leaves its pid file.
     httpd.stop()
     (httpd.root / "run" / "httpd.pid").unlink()

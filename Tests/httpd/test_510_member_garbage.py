@@ -158,3 +158,33 @@ def test_510_04_garbage_never_reaches_a_get(httpd):
         response = httpd.get("/app/x")
         assert (response.status, response.member) == (200, "good"), name
     assert httpd.rows()["bad"]["errors"] == 9
+
+
+@pytest.mark.both_mpms
+@pytest.mark.parametrize("body", [b"hello", b"x" * 20_000], ids=["short", "long"])
+def test_510_05_two_lengths(httpd, body):
+    """RFC 9112, 6.3: an answer with two lengths that differ is none: whoever believes the first takes its beginning for the
+    whole, and the rest for the next answer. It goes to another member where it may, else it is a 502."""
+    bad, good, _ = bad_beside_good(httpd)
+    lengths = f"Content-Length: 3\r\nX-Between: 1\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+
+    def kept(data):
+        @members.stage("body")
+        def behave(_member, wire, _request):
+            wire.send(data)
+            return True
+        return behave
+    bad.always(kept(OK + lengths + body))
+    for _ in range(6):
+        response = httpd.get("/app/x")
+        assert (response.status, response.member) == (200, "good")
+    assert httpd.rows()["bad"]["errors"] >= 1
+    seen = len(bad.requests)
+    replies = [ask(httpd, "POST") for _ in range(6)]
+    refused = [reply for reply in replies if reply.startswith(b"HTTP/1.1 502 ")]
+    assert len(refused) == len(bad.requests) - seen and all(b"hel" not in reply.split(b"\r\n\r\n", 1)[1] for reply in refused)
+    # Twice the same is one length.
+    bad.always(kept(OK + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"))
+    good.refuse()
+    response = httpd.get("/app/x")
+    assert (response.status, response.body) == (200, b"hello")

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from farmhttpd import client
+from farmhttpd import client, formats
 from farmhttpd.update import FORM, LIMIT, VERDICT, ask, error_of, lines_of, push, tell
 
 A = "farm=app&member=a"
@@ -105,12 +105,10 @@ def two_farms(httpd, *lines):
 
 
 def everything(httpd):
-    """The whole status but for the one number that grows by itself."""
-    status = httpd.status()
-    for farm in status["farms"]:
-        for member in farm["members"]:
-            member["update_age_s"] = member["update_age_s"] is not None
-    return status
+    """The whole status but for what moves by itself."""
+    status = formats.status(httpd)
+    ages = {key: value is not None for key, value in formats.keys_of(status).items() if key.endswith(".update_age_s")}
+    return formats.without_moving(status) | ages
 
 
 @pytest.mark.both_mpms

@@ -21,16 +21,16 @@ extension Farm {
     ) -> (UInt32, UInt32) {
         let word = random.next()
         let entries = UnsafePointer(view.pointee.alias + Int(span.start))
-        let at = AliasTable.draw(entries, count: span.count, bits: UInt32(truncatingIfNeeded: word))
+        let at = AliasTable.draw(entries, count: span.drawn, bits: UInt32(truncatingIfNeeded: word))
         let first = member(at: at, of: span, view)
-        if span.count < 2 { return (first, first) }
+        if span.drawn < 2 { return (first, first) }
         // A third number from the same word: its bits have been mixed well enough for one multiplication.
         let more = word &* RandomSource.gamma
-        var other = AliasTable.draw(entries, count: span.count, bits: UInt32(truncatingIfNeeded: word >> 32))
+        var other = AliasTable.draw(entries, count: span.drawn, bits: UInt32(truncatingIfNeeded: word >> 32))
         if other == at {
             // Any other, whatever its weight: the draw decides shares, and the first was drawn already.
-            other = at &+ 1 &+ RandomSource.below(span.count &- 1, from: more)
-            if other >= span.count { other &-= span.count }
+            other = at &+ 1 &+ RandomSource.below(span.drawn &- 1, from: more)
+            if other >= span.drawn { other &-= span.drawn }
         }
         let second = member(at: other, of: span, view)
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)

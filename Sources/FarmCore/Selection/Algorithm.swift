@@ -24,6 +24,17 @@ public enum Algorithm: UInt32, CaseIterable {
     /// Whether its views depend on what members report of their load.
     var asksForLoads: Bool { self == .load || self == .adaptive }
 
+    /// For an algorithm by which a process may draw from a part of a large farm at a time (`Aperture`): how many members
+    /// it wants there for each request that it has in flight. Who looks at what is in flight finds an idle one among a few;
+    /// who does not must be spread thinner.
+    var membersPerRequest: Int? {
+        switch self {
+        case .adaptive: 2
+        case .random: 8
+        default: nil
+        }
+    }
+
     /// Whether it wants an expression that gives each request a key.
     public var wantsKey: Bool { self == .hash }
 

@@ -242,10 +242,18 @@ extension Farm {
                 let index = drawRandom(span, view, UInt32(truncatingIfNeeded: random.next()))
                 if admit(index, wish, mask: mask) { return index }
             case .busyness:
-                guard let index = drawLeastBusy(span, view, wish, random: random) else { return nil }
+                guard let index = drawLeastBusy(span, view, wish, random: random) else {
+                    // A small tier has been looked at as a whole.
+                    if span.count <= Self.looked { return nil }
+                    continue
+                }
                 if InFlight.take(members[Int(index)]) { return index }
             case .traffic:
-                guard let index = drawLeastTraffic(span, view, wish, random: random) else { return nil }
+                guard let index = drawLeastTraffic(span, view, wish, random: random) else {
+                    // A small tier has been looked at as a whole.
+                    if span.count <= Self.looked { return nil }
+                    continue
+                }
                 if InFlight.take(members[Int(index)]) { return index }
             case .hash:
                 return pickByHash(from: span, of: view, wish, random: random)

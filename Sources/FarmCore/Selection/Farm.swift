@@ -9,17 +9,20 @@ public struct Farm {
     /// In the order of the configuration.
     public let members: UnsafeMutableBufferPointer<Member>
     public let algorithm: Algorithm
-    public let health: PassiveHealth
-    public let freshness: Freshness
-    public let slowStart: SlowStart
-    /// While fewer percent of the members that are wanted are available, all of those are used; 0: never.
-    public let panic: UInt32
-    /// Farm-local, by farm-local index: who serves what asks for a member by name that is not available.
-    private let redirects: UnsafeMutablePointer<UInt32>
     let views: UnsafeMutablePointer<View>
     let current: UnsafeMutablePointer<UInt32>
-    let rebuilding: UnsafeMutablePointer<UInt32>
-    let scratch: ViewScratch
+    /// What a choice from a view asks for seldom, behind a pointer: a farm is copied to the stack by each choice.
+    private let rest: UnsafeMutablePointer<Rest>
+
+    private struct Rest {
+        let health: PassiveHealth
+        let freshness: Freshness
+        let slowStart: SlowStart
+        let panic: UInt32
+        let redirects: UnsafeMutablePointer<UInt32>
+        let scratch: ViewScratch
+        var aperture = Aperture()
+    }
 
     public init(
         row: FarmRow, members: UnsafeMutableBufferPointer<Member>, algorithm: Algorithm,
@@ -28,18 +31,17 @@ public struct Farm {
         self.row = row
         self.members = members
         self.algorithm = algorithm
-        self.health = health
-        self.freshness = freshness
-        self.slowStart = slowStart
-        self.panic = panic
-        redirects = .allocate(capacity: max(1, members.count))
+        let redirects = UnsafeMutablePointer<UInt32>.allocate(capacity: max(1, members.count))
         redirects.initialize(repeating: View.noMember, count: max(1, members.count))
         views = .allocate(capacity: 2)
         for at in 0..<2 { (views + at).initialize(to: View(memberCount: members.count, algorithm: algorithm)) }
         current = .allocate(capacity: 2)
         current.initialize(repeating: 0, count: 2)
-        rebuilding = current + 1
-        scratch = ViewScratch(memberCount: members.count)
+        rest = .allocate(capacity: 1)
+        rest.initialize(
+            to: Rest(
+                health: health, freshness: freshness, slowStart: slowStart, panic: panic, redirects: redirects,
+                scratch: ViewScratch(memberCount: members.count)))
         views[0].generation = UInt64.max
     }
 
@@ -47,9 +49,10 @@ public struct Farm {
     public func deallocate() {
         for at in 0..<2 { views[at].deallocate() }
         views.deallocate()
-        redirects.deallocate()
         current.deallocate()
-        scratch.deallocate()
+        rest.pointee.redirects.deallocate()
+        rest.pointee.scratch.deallocate()
+        rest.deallocate()
     }
 
     /// The same farm over copies of its rows, for questions about one moment. It has only borrowed what `deallocate` frees,
@@ -62,15 +65,31 @@ public struct Farm {
         self.row = row
         self.members = members
         algorithm = farm.algorithm
-        health = farm.health
-        freshness = farm.freshness
-        slowStart = farm.slowStart
-        panic = farm.panic
-        redirects = farm.redirects
         views = farm.views
         current = farm.current
-        rebuilding = farm.rebuilding
-        scratch = farm.scratch
+        rest = farm.rest
+    }
+
+    @inline(__always)
+    public var health: PassiveHealth { rest.pointee.health }
+    @inline(__always)
+    public var freshness: Freshness { rest.pointee.freshness }
+    @inline(__always)
+    public var slowStart: SlowStart { rest.pointee.slowStart }
+    /// While fewer percent of the members that are wanted are available, all of those are used; 0: never.
+    @inline(__always)
+    public var panic: UInt32 { rest.pointee.panic }
+    /// Farm-local, by farm-local index: who serves what asks for a member by name that is not available.
+    private var redirects: UnsafeMutablePointer<UInt32> { rest.pointee.redirects }
+    /// 1 while a thread makes the next view.
+    @inline(__always)
+    var rebuilding: UnsafeMutablePointer<UInt32> { current + 1 }
+    private var scratch: ViewScratch { rest.pointee.scratch }
+
+    /// How many members this process wants to draw from, and where its window begins (`Aperture`); nil: it draws from all.
+    func window(inFlight: UInt32, each members: Int, now: UInt64) -> (width: Int, start: UInt32)? {
+        guard let width = rest.pointee.aperture.width(inFlight: inFlight, each: members, now: now) else { return nil }
+        return (width, rest.pointee.aperture.start(now: now))
     }
 
     public var constMembers: UnsafeBufferPointer<Member> { UnsafeBufferPointer(members) }
@@ -91,6 +110,10 @@ public struct Farm {
     func admission(now: UInt64) -> Admission {
         .of(constMembers, freshness: freshness, panic: panic, now: now)
     }
+
+    /// Lets this process draw from a part of the farm at a time, when it is large: which part goes by the process's slot.
+    /// Before it chooses.
+    public func setSlot(_ slot: UInt32) { rest.pointee.aperture = Aperture(slot: slot) }
 
     /// Lets a member stand in for another that is asked for by name and not available; both farm-local. Before the farm
     /// is used.

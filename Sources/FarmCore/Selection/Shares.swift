@@ -168,14 +168,25 @@ public struct Shares {
         for at in 0..<count { drawn[Int(order[at])] = weight(order[at]) * part(order[at]) / total }
     }
 
-    /// All requests go to the cheapest for its weight, and to several that are alike by weight.
+    /// All requests go to the cheapest for its weight, and to several that are alike by weight; of many members, to the
+    /// cheapest of those that a choice looks at.
     private func drawCheapest(_ cost: (MemberRow) -> Double) {
         func here(_ at: Int) -> Double { cost(farm.members[Int(order[at])].row) / weight(order[at]) }
-        var least = Double.infinity
-        for at in 0..<count { least = min(least, here(at)) }
-        let cheapest = (0..<count).filter { here($0) <= least }
-        let total = cheapest.reduce(0.0) { $0 + weight(order[$1]) }
-        for at in cheapest { drawn[Int(order[at])] = weight(order[at]) / total }
+        let looked = min(count, Int(Farm.looked))
+        let starts = count > looked ? count : 1
+        for start in 0..<starts {
+            var least = Double.infinity
+            var total = 0.0
+            for step in 0..<looked {
+                let at = (start + step) % count
+                if here(at) < least { (least, total) = (here(at), 0) }
+                if here(at) == least { total += weight(order[at]) }
+            }
+            for step in 0..<looked {
+                let at = (start + step) % count
+                if here(at) == least { drawn[Int(order[at])] += weight(order[at]) / total / Double(starts) }
+            }
+        }
     }
 
     /// adaptive: the member is drawn first or second, and is the one to prefer.

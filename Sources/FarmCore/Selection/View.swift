@@ -12,6 +12,8 @@ public struct View {
     struct Span {
         var start: UInt32 = 0
         var count: UInt32 = 0
+        /// Of these the first so many are drawn from (`Aperture`).
+        var drawn: UInt32 = 0
         /// Where its smooth order is in `sequence`; length 0 when it has none.
         var sequenceStart: UInt32 = 0
         var sequenceLength: UInt32 = 0
@@ -116,11 +118,15 @@ extension UnsafeMutablePointer where Pointee == View {
         pointee.due = View.noMember
         pointee.available = 0
         pointee.spanCount = 0
+        let stride = farm.algorithm.membersPerRequest != nil ? Aperture.stride(members.count) : 1
         var filled = 0
         // In panic whoever may be had is used, whatever its tier.
-        for tier in 0..<UInt32(admission.isPanic ? 1 : View.tiers) {
+        let tiers =
+            admission.isPanic ? 1 : members.reduce(UInt32(0)) { $0 | 1 << (farm_get32(&$1.row.pointee.tier) & 15) }
+        for tier in 0..<UInt32(View.tiers) where tiers >> tier & 1 != 0 {
             let start = filled
-            for index in 0..<members.count {
+            for step in 0..<members.count {
+                let index = step &* stride % members.count
                 let row = members[index].row
                 // A member whose tier changes meanwhile may be met twice.
                 guard filled < members.count, admission.isPanic || farm_get32(&row.pointee.tier) == tier,
@@ -130,12 +136,13 @@ extension UnsafeMutablePointer where Pointee == View {
                 filled += 1
             }
             guard filled > start else { continue }
-            pointee.spans[Int(pointee.spanCount)] = View.Span(start: UInt32(start), count: UInt32(filled - start))
+            pointee.spans[Int(pointee.spanCount)] = View.Span(
+                start: UInt32(start), count: UInt32(filled - start), drawn: UInt32(filled - start))
             pointee.spanCount += 1
         }
         pointee.available = UInt32(filled)
         if farm.algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
-        prepareSpans(members, farm.algorithm, scratch)
+        prepareSpans(farm, scratch, now: now)
         noteParts(members, farm.slowStart, now: now)
         noteTrials(members, freshness, now: now)
         noteExpiries(members, freshness, now: now)
@@ -144,7 +151,9 @@ extension UnsafeMutablePointer where Pointee == View {
     }
 
     /// What the algorithm draws from, tier by tier.
-    private func prepareSpans(_ members: UnsafeBufferPointer<Member>, _ algorithm: Algorithm, _ scratch: ViewScratch) {
+    private func prepareSpans(_ farm: Farm, _ scratch: ViewScratch, now: UInt64) {
+        let members = farm.constMembers
+        let algorithm = farm.algorithm
         var sequenceUsed = 0
         var ringBefore: HashRingSlice?
         let halvings =
@@ -156,8 +165,16 @@ extension UnsafeMutablePointer where Pointee == View {
             let order = pointee.order + Int(span.start)
             let weight = { (at: Int) in max(1, farm_get32(&members[Int(order[at])].row.pointee.weight)) }
             for position in 0..<count { span.weight &+= UInt64(weight(position)) }
+            let window = algorithm.membersPerRequest.flatMap {
+                narrow(&span, farm, each: $0, scratch, now: now, weight: weight)
+            }
             if algorithm.asksForLoads && pointee.loadsMatter {
-                shareByLoad(span, costs: pointee.costs, weight: weight, scratch: scratch)
+                shareByLoad(span, window, costs: pointee.costs, weight: weight, scratch: scratch)
+            } else if let window {
+                AliasTable.build(
+                    pointee.alias + Int(span.start), count: window.count,
+                    weight: { UInt32(max(1, Double(weight($0)) * window.part($0) * Window.unit)) },
+                    scaled: scratch.words, stack: scratch.numbers)
             } else {
                 AliasTable.build(
                     pointee.alias + Int(span.start), count: count, weight: weight, scaled: scratch.words,
@@ -179,6 +196,27 @@ extension UnsafeMutablePointer where Pointee == View {
             }
             pointee.spans[at] = span
         }
+    }
+
+    /// Lets a process draw from a part of a tier with many members: those come first in the span. nil: from all.
+    private func narrow(
+        _ span: inout View.Span, _ farm: Farm, each perRequest: Int, _ scratch: ViewScratch, now: UInt64,
+        weight: (Int) -> UInt32
+    ) -> Window? {
+        let count = Int(span.count)
+        guard count > Aperture.narrowest else { return nil }
+        var inFlight: UInt32 = 0
+        for member in farm.members { inFlight &+= farm_get32(member.ledger) }
+        guard let wanted = farm.window(inFlight: inFlight, each: perRequest, now: now) else { return nil }
+        pointee.deadline = min(pointee.deadline, now &+ Aperture.step)
+        guard let window = Window(count: count, members: wanted.width, start: wanted.start, weight: weight) else {
+            return nil
+        }
+        let order = pointee.order + Int(span.start)
+        for at in 0..<count { scratch.numbers[at] = order[at] }
+        for at in 0..<count { farm_set32(order + at, scratch.numbers[(at + window.first) % count]) }
+        span.drawn = UInt32(window.count)
+        return window
     }
 
     /// How dear each available member is for its load.

@@ -30,6 +30,10 @@ public struct Scenario: Sendable {
     public var summary: String
     public var members: [MemberModel]
     public var balancers: Int
+    /// Processes of a balancer, which share its rows; the module's alone are more than one.
+    public var processes: Int
+    /// Whether a process draws from a part of a large farm at a time, as the module's children do.
+    public var narrows: Bool
     public var arrivals: Arrivals
     /// Requests come until then.
     public var duration: Time
@@ -52,7 +56,8 @@ public struct Scenario: Sendable {
     public var comparesLeastReported: Bool
 
     public init(
-        _ name: String, _ summary: String, members: [MemberModel], balancers: Int = 1, arrivals: Arrivals,
+        _ name: String, _ summary: String, members: [MemberModel], balancers: Int = 1, processes: Int = 1,
+        narrows: Bool = false, arrivals: Arrivals,
         duration: Time, measuredFrom: Time = 0, clientTimeout: Time = seconds(1), attemptTimeout: Time = seconds(60),
         maxAttempts: Int = 3, fall: UInt32 = 1, retry: Time = seconds(10), failsOnErrors: Bool = false,
         odd: [Int] = [], reports: Reports? = nil, comparesLeastReported: Bool = false
@@ -61,6 +66,8 @@ public struct Scenario: Sendable {
         self.summary = summary
         self.members = members
         self.balancers = balancers
+        self.processes = processes
+        self.narrows = narrows
         self.arrivals = arrivals
         self.duration = duration
         self.measuredFrom = measuredFrom

@@ -3,7 +3,7 @@ public enum Scenarios {
     /// In the order in which `farmsim run --all` runs them.
     public static let all: [Scenario] =
         [equal, slowOne, twentyTimes, few, twoSpeeds, noisyNeighbour, slowStart, failing]
-        + [1, 5, 15].map(reportDelay) + [many]
+        + [1, 5, 15].map(reportDelay) + [many] + large
 
     /// The one of that name, or all whose names begin with it and a dash: `report-delay` is three. Empty when unknown.
     public static func named(_ name: String) -> [Scenario] {
@@ -120,4 +120,19 @@ extension Scenarios {
             balancers: 100, arrivals: .poisson(rate(all, utilisation: 0.65)), duration: seconds(50),
             measuredFrom: seconds(30), odd: Array(0..<50))
     }()
+
+    /// What it costs to draw from a part of the farm at a time: each load with and without. A lap of the windows is counted.
+    static let large: [Scenario] = [("calm", 0.1), ("busy", 0.65)].flatMap { name, utilisation in
+        [("", true), ("-whole", false)].map { suffix, narrows in
+            var all = members(512, servers: 2, .lognormal(median: 300_000, sigma: 0.5))
+            for slow in stride(from: 0, to: 512, by: 20) { all[slow].speed = 0.25 }
+            return Scenario(
+                "large-\(name)\(suffix)",
+                "512 members, 26 of them four times slower, \(Int(utilisation * 100)) % busy, eight processes"
+                    + (narrows ? ", each of a part at a time" : ""),
+                members: all, processes: 8, narrows: narrows, arrivals: .poisson(rate(all, utilisation: utilisation)),
+                duration: seconds(286), measuredFrom: seconds(30), clientTimeout: seconds(3),
+                odd: Array(stride(from: 0, to: 512, by: 20)))
+        }
+    }
 }

@@ -35,4 +35,36 @@ import Testing
         for _ in 0..<100 { _ = test.choose() }
         #expect((0..<4).map { test.rows[$0].pointee.inflight } == [50, 30, 10, 10])
     }
+
+    /// Of a large tier sixteen are looked at: those with more requests in flight than their neighbours get none, and what
+    /// stays ends evenly all the same.
+    @Test func largeTier() {
+        let test = farm([UInt32](repeating: 1, count: 200), inflight: (0..<200).map { $0 % 8 == 3 ? 9 : 1 })
+        for _ in 0..<175 { _ = test.choose() }
+        let counts = (0..<200).map { test.rows[$0].pointee.inflight }
+        #expect(counts.indices.allSatisfy { $0 % 8 != 3 || counts[$0] == 9 })
+        #expect(counts.indices.allSatisfy { $0 % 8 == 3 || (1...3).contains(counts[$0]) }, "\(counts)")
+    }
+
+    /// A member with the only free place of a large tier is found, wherever it stands, and by a request that has tried others.
+    @Test(arguments: [0, 77, 199]) func findsTheOnlyFreePlace(_ free: Int) {
+        let test = farm([UInt32](repeating: 1, count: 200), inflight: [UInt32](repeating: 1, count: 200))
+        for at in 0..<200 { test.rows[at].pointee.max_inflight = at == free ? 2 : 1 }
+        #expect(test.choose(tried: [UInt32((free + 1) % 200)])?.index == free)
+        #expect(test.choose() == nil)
+    }
+
+    /// The share that the status tells is that of the members that are looked at.
+    @Test func sharesOfALargeTier() {
+        let test = farm(
+            [UInt32](repeating: 1, count: 64), inflight: (0..<64).map { $0 == 10 ? 0 : $0 % 2 == 0 ? 1 : 2 })
+        var shares = Shares(test.farm, now: 1)
+        defer { shares.deallocate() }
+        var all = [Double](repeating: 0, count: 64)
+        all.withUnsafeMutableBufferPointer { shares.all(into: $0.baseAddress!) }
+        // The idle one is in sixteen of 64 runs; the others' even members share the rest.
+        #expect(abs(all[10] - 0.25) < 1e-9)
+        #expect(all.indices.allSatisfy { $0 % 2 == 0 || all[$0] == 0 })
+        #expect(abs(all.reduce(0, +) - 1) < 1e-9)
+    }
 }
