@@ -26,7 +26,8 @@ DEFAULT_MODULE = REPOSITORY / ".build-module" / "mod_proxy_farm.so"
 REPORT = REPOSITORY / ".build-memcheck" / "report.txt"
 # A leak is looked for in what malloc has given; of what lies in a pool valgrind knows nothing.
 VALGRIND = ("valgrind --tool=memcheck --trace-children=yes --vgdb=no --num-callers=40 --leak-check=full "
-            "--show-leak-kinds=definite --errors-for-leak-kinds=definite --suppressions={supp} --xml=yes --xml-file={logs}/%p.xml")
+            "--show-leak-kinds=definite --errors-for-leak-kinds=definite --suppressions={supp} "
+            "--xml=yes --xml-file={logs}/%p.xml")
 COUNTS = re.compile(r"(\d+) (passed|failed|error|skipped)")
 
 
@@ -94,18 +95,27 @@ def report(found):
     lines = []
     for is_ours in (True, False):
         some = {key: errors for key, errors in found.items() if errors[0].is_ours == is_ours}
-        lines.append(f"{len(some)} different errors " + ("with a function of the module in their stack" if is_ours else "of others"))
+        whose = "with a function of the module in their stack" if is_ours else "of others"
+        lines.append(f"{len(some)} different errors {whose}")
         for errors in sorted(some.values(), key=len, reverse=True):
             lines += ["", f"{len(errors)} times {errors[0]}"]
         lines.append("")
-    return "\n".join(lines)
+    return readable("\n".join(lines))
+
+
+def readable(text):
+    """With Swift's names as they are written, where there is a swift that knows them."""
+    if not shutil.which("swift"):
+        return text
+    return subprocess.run(["swift", "demangle", "--simplified"], input=text, capture_output=True, text=True, check=True).stdout
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--module", type=Path, default=DEFAULT_MODULE)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="families at the same time")
-    parser.add_argument("families", nargs="+", metavar="FAMILY", help="begin of a file's name after test_, such as 32 or 320_bodies")
+    parser.add_argument("families", nargs="+", metavar="FAMILY",
+                        help="begin of a file's name after test_, such as 32 or 320_bodies")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     families = chosen(options.families)
@@ -131,8 +141,9 @@ def main():
                 runs.end()
                 raise
     REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(report(found))
-    print(f"\n{report(found)}")
+    text = report(found)
+    REPORT.write_text(text)
+    print(f"\n{text}")
     if silent:
         print(f"nothing has run, or nothing has passed, of: {' '.join(silent)}")
     sys.exit(bool(silent or any(errors[0].is_ours for errors in found.values())))
