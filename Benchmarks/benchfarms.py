@@ -30,18 +30,18 @@ def _section(name, urls, *lines, prefix="m", options=""):
 
 
 def farms_of(urls):
-    """`app` of all members and small farms beside it. mod_proxy keeps one connection to each member of a large farm: they are
-    all there after the first requests, and what they weigh stands still."""
+    """`app` of all members and small farms beside it. A child keeps few connections to a member, so that all are there after
+    the first requests and what they weigh stands still."""
     few = urls[:4]
     lines = ["FarmSecretFile farm.keys"]
     for name in HANDLERS:
         lines += [f'<Location "/{name}">', f"SetHandler {name}", "Require local", "</Location>"]
     failing = "FarmSet fall=1 retry=5ms failonstatus=503"
     lines += _section("app", urls, "FarmAlgorithm adaptive", failing, "FarmLoad max(cpu,queue/100)", "FarmExpectUpdate 5s ignore",
-                      "FarmReport on", options="max=1" if len(urls) > len(few) else "")
-    lines += _section("keyed", few, 'FarmAlgorithm hash "%{REMOTE_ADDR}%{REQUEST_URI}"', failing)
-    lines += _section("routed", few, "FarmSticky route SID|sid", failing)
-    lines += _section("tied", few, "FarmSticky cookie", failing)
+                      "FarmReport on", options="max=1" if len(urls) > len(few) else "max=2")
+    lines += _section("keyed", few, 'FarmAlgorithm hash "%{REMOTE_ADDR}%{REQUEST_URI}"', failing, options="max=2")
+    lines += _section("routed", few, "FarmSticky route SID|sid", failing, options="max=2")
+    lines += _section("tied", few, "FarmSticky cookie", failing, options="max=2")
     return "\n".join(lines) + "\n"
 
 
@@ -59,6 +59,12 @@ def _base64url(data):
 def _cookie(key=KEY, **fields):
     signed = f"v1.k1.{_base64url(urlencode(fields).encode('ascii'))}"
     return f"Cookie: a=b; farm={signed}.{_base64url(hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest())}; c=d"
+
+
+def cookies_to_all(members):
+    """For each member of `app` the header of a request that it and nobody else serves."""
+    exp = int(time.time()) + DAY
+    return [_cookie(farm="app", member=f"m{n:04}", mode="strict", exp=exp) for n in range(members)]
 
 
 def requests_of(members, seed):
