@@ -133,11 +133,12 @@ swift-test: swift packages
 
 # What threads do to one another, and to memory: Tests/memory/README.md. Each fails when it has found something.
 tsan: swift packages
-	SWIFT_BACKTRACE=enable=no TSAN_OPTIONS="$(TSAN)" swift test --sanitize=thread --scratch-path .build-tsan \
+	SWIFT_BACKTRACE=enable=no TSAN_OPTIONS="$(TSAN)" swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan \
 	    --filter '^(FarmCoreTests|FarmTablesTests|FarmModuleTests)\.'
 
 asan: swift packages
-	SWIFT_BACKTRACE=enable=no ASAN_OPTIONS="$(ASAN)" LSAN_OPTIONS="$(LSAN)" swift test --sanitize=address --scratch-path .build-asan
+	SWIFT_BACKTRACE=enable=no ASAN_OPTIONS="$(ASAN)" LSAN_OPTIONS="$(LSAN)" swift test --disable-xctest --sanitize=address \
+	    --scratch-path .build-asan
 
 memcheck: module test-packages
 	@scripts/ensure-packages valgrind
