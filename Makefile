@@ -42,6 +42,10 @@ help:
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
 	@echo "make model    go through every order of steps of the tables' protocol, and print what was found"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
+	@echo "make tsan     the Swift tests of the module under ThreadSanitizer: no race between threads"
+	@echo "make asan     all Swift tests under AddressSanitizer, with its search for leaks"
+	@echo "make memcheck httpd and its children under valgrind, in TESTS=families of Tests/httpd: up to 25 minutes"
+	@echo "make growth   whether a child grows over a million requests, and the parent over 200 restarts: ten minutes"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
 	@echo "make bench    all that follows, beside plain ProxyPass, mod_proxy_balancer, HAProxy and nginx: MINUTES=15, CSV=folder"
 	@echo "make bench-instructions  count instructions per request beside plain ProxyPass and mod_proxy_balancer: two minutes"
@@ -146,7 +150,7 @@ forgeries: swift packages
 fuzz fuzz-corpus: swift packages
 	@$(MAKE) --no-print-directory -f Tests/fuzz/fuzz.mk $@
 
-include Benchmarks/bench.mk Tests/chaos/chaos.mk
+include Benchmarks/bench.mk Tests/chaos/chaos.mk Tests/memory/memory.mk
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
 install: module

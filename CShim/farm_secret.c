@@ -1,6 +1,8 @@
 /* farm_secret.c - FarmSecretFile: the keys of instruction cookies, and the MACs that are made with them. */
 #include "farm_directives.h"
 
+#include <pthread.h>
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -169,24 +171,51 @@ const char *farm_secret_file_line(cmd_parms *cmd, void *dummy, const char *path)
     return error ? apr_psprintf(cmd->pool, "FarmSecretFile %s: %s", path, error) : NULL;
 }
 
-/* A context of this thread's own for a key, so that none is made for each cookie. It lives as long as the thread's process: a
- * child has one configuration. */
+#define KEPT_MACS 4
+
+typedef struct kept_mac { const farm_secret *of; EVP_MAC_CTX *mac; } kept_mac;
+
+static pthread_key_t kept_key;
+static int has_kept_key;
+
+static void forget_macs(void *macs)
+{
+    kept_mac *kept = macs;
+
+    for (int i = 0; i < KEPT_MACS; i++) {
+        EVP_MAC_CTX_free(kept[i].mac);
+        kept[i] = (kept_mac){ NULL, NULL };
+    }
+}
+
+static void make_kept_key(void)
+{
+    has_kept_key = !pthread_key_create(&kept_key, forget_macs);
+}
+
+/* A context of this thread's own for a key, so that none is made for each cookie. It lives as long as the thread: those of
+ * mod_http2 come and go. A child has one configuration. */
 static EVP_MAC_CTX *mac_of_thread(const farm_secret *secret)
 {
-    static __thread struct { const farm_secret *of; EVP_MAC_CTX *mac; } kept[4] __attribute__((tls_model("initial-exec")));
+    static __thread kept_mac kept[KEPT_MACS] __attribute__((tls_model("initial-exec")));
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int i;
 
-    for (i = 0; i < 4 && kept[i].of; i++) {
+    for (i = 0; i < KEPT_MACS && kept[i].of; i++) {
         if (kept[i].of == secret) {
             return kept[i].mac;
         }
     }
-    if (i == 4) {
+    if (i == KEPT_MACS) {
         /* Few have more keys than that; the last place goes round. */
         EVP_MAC_CTX_free(kept[--i].mac);
     }
     kept[i].mac = EVP_MAC_CTX_dup(secret->mac);
     kept[i].of = kept[i].mac ? secret : NULL;
+    pthread_once(&once, make_kept_key);
+    if (has_kept_key) {
+        pthread_setspecific(kept_key, kept);
+    }
     return kept[i].mac;
 }
 

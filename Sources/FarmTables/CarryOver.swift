@@ -53,7 +53,7 @@ extension Tables {
     /// Makes the plan true. The parent, when the plan misses nothing.
     func bind(_ config: farm_config, _ binding: Binding, wallClock: UInt64) {
         let generation = first.header.pointee.config_generation &+ 1
-        first.header.pointee.config_generation = generation
+        farm_set32(&first.header.pointee.config_generation, generation)
         if first.header.pointee.started_us == 0 { first.header.pointee.started_us = wallClock }
         for farmAt in 0..<Int(config.farm_count) {
             let farm = config.farms[farmAt]
@@ -67,8 +67,8 @@ extension Tables {
             }
             // Nobody has taken samples meanwhile; it may have been for months, which their times cannot tell.
             if row.pointee.use == FARM_ROW_RETIRED { history(farm: place).forget() }
-            row.pointee.use = FARM_ROW_USED
-            row.pointee.retired_in = 0
+            farm_set32(&row.pointee.use, FARM_ROW_USED)
+            farm_set32(&row.pointee.retired_in, 0)
             let counts = (Algorithm(rawValue: farm.algorithm) ?? .adaptive).countsFarmInFlight
             farm_set32(&row.pointee.counts_inflight, counts ? 1 : 0)
             for memberAt in Int(farm.first_member)..<Int(farm.first_member + farm.member_count) {
@@ -106,11 +106,11 @@ extension Tables {
             history(member: place).forget()
         }
         if row.pointee.configured_weight != member.weight {
-            row.pointee.configured_weight = member.weight
+            farm_set32(&row.pointee.configured_weight, member.weight)
             farm_set32(&row.pointee.weight, member.weight)
         }
         if row.pointee.configured_admin != member.admin {
-            row.pointee.configured_admin = member.admin
+            farm_set32(&row.pointee.configured_admin, member.admin)
             let change = {
                 let wasAvailable = row.state.isAvailable
                 farm_member_row_note(row).set(.plain(since: wallClock)) {
@@ -123,16 +123,16 @@ extension Tables {
         }
         farm_set32(&row.pointee.tier, min(9, member.tier))
         farm_set32(&row.pointee.max_inflight, member.max_inflight)
-        row.pointee.use = FARM_ROW_USED
-        row.pointee.retired_in = 0
+        farm_set32(&row.pointee.use, FARM_ROW_USED)
+        farm_set32(&row.pointee.retired_in, 0)
     }
 
     private func retireOthers(than binding: Binding, generation: UInt32) {
         for (number, block) in known.enumerated() {
             for index in 0..<Int(block.layout.farms) where block.farm(index).pointee.use == FARM_ROW_USED {
                 guard !binding.farms.contains(Place(block: number, index: index)) else { continue }
-                block.farm(index).pointee.use = FARM_ROW_RETIRED
-                block.farm(index).pointee.retired_in = generation
+                farm_set32(&block.farm(index).pointee.use, FARM_ROW_RETIRED)
+                farm_set32(&block.farm(index).pointee.retired_in, generation)
             }
         }
         var kept = RowSet(self)
@@ -140,8 +140,8 @@ extension Tables {
         for (number, block) in known.enumerated() {
             for index in 0..<Int(block.layout.members) where block.member(index).pointee.use == FARM_ROW_USED {
                 guard !kept.contains(Place(block: number, index: index)) else { continue }
-                block.member(index).pointee.use = FARM_ROW_RETIRED
-                block.member(index).pointee.retired_in = generation
+                farm_set32(&block.member(index).pointee.use, FARM_ROW_RETIRED)
+                farm_set32(&block.member(index).pointee.retired_in, generation)
             }
         }
         freeRetired(generation: generation)
@@ -157,14 +157,14 @@ extension Tables {
                 guard row.pointee.use == FARM_ROW_RETIRED, row.pointee.retired_in < generation,
                     row.pointee.retired_in <= oldest
                 else { continue }
-                row.pointee.use = FARM_ROW_FREE
+                farm_set32(&row.pointee.use, FARM_ROW_FREE)
             }
             for index in 0..<Int(block.layout.farms) {
                 let row = block.farm(index)
                 guard row.pointee.use == FARM_ROW_RETIRED, row.pointee.retired_in < generation,
                     row.pointee.retired_in <= oldest
                 else { continue }
-                row.pointee.use = FARM_ROW_FREE
+                farm_set32(&row.pointee.use, FARM_ROW_FREE)
             }
         }
     }

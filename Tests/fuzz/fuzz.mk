@@ -4,8 +4,8 @@
 BUILD   := .build-fuzz
 HERE    := Tests/fuzz
 TIME    ?= 60
-TARGETS := update formula report-text report-json balance manage state route instruct status
-MODULES := FarmCore FarmTables FarmModule
+TARGETS := names update formula report-text report-json balance manage state route instruct status life control
+MODULES := FarmCore FarmTables FarmModule FarmControl
 # Optimised, or little would be tried; with the checks of a debug build, because those of memory are in it.
 FLAGS   := -O -wmo -g -swift-version 6 -warnings-as-errors -enable-testing -assert-config Debug \
            -sanitize=address,fuzzer -parse-as-library -I $(BUILD) -I CShim/include -I Sources/CAPR
@@ -42,6 +42,7 @@ endef
 $(eval $(call module,FarmCore,))
 $(eval $(call module,FarmTables,FarmCore))
 $(eval $(call module,FarmModule,FarmTables))
+$(eval $(call module,FarmControl,FarmCore))
 
 $(BUILD)/FuzzSupport.o: $(wildcard $(HERE)/Support/*.swift) \
                         $(addprefix Tests/FarmTestSupport/,Config.swift Pool.swift Markup.swift OpenMetrics.swift) \

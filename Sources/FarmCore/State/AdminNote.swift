@@ -107,7 +107,10 @@ extension UnsafeMutablePointer where Pointee == farm_admin_note {
     ) {
         let text = kept(text, longest)
         let count = text.count
-        for at in 0..<count { stored[at] = CChar(bitPattern: text[at]) }
-        for at in count...longest { stored[at] = 0 }
+        // Others may be copying the note at this moment: they will see that it has changed.
+        stored.withMemoryRebound(to: UInt8.self, capacity: longest + 1) { stored in
+            for at in 0..<count { farm_set8(stored + at, text[at]) }
+            for at in count...longest { farm_set8(stored + at, 0) }
+        }
     }
 }

@@ -20,7 +20,7 @@ extension StatusSnapshot {
         out.field("version", bytes: ByteWriter.bytes(of: engine.config.version))
         out.field("built", bytes: ByteWriter.bytes(of: engine.config.built))
         out.field("mpm", bytes: ByteWriter.bytes(of: engine.config.mpm))
-        out.field("generation", count: UInt64(header.pointee.config_generation))
+        out.field("generation", count: UInt64(farm_get32(&header.pointee.config_generation)))
         out.field("locks", word: engine.tables.granularity.name)
         out.field("started", time: header.pointee.started_us)
         out.field("now", time: wallClock)

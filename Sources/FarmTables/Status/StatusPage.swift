@@ -22,7 +22,7 @@ extension StatusSnapshot {
         out.text(", locks by ")
         out.text(engine.tables.granularity.name)
         out.text(", configuration ")
-        out.number(UInt64(engine.tables.first.header.pointee.config_generation))
+        out.number(UInt64(farm_get32(&engine.tables.first.header.pointee.config_generation)))
         out.text(" since the start ")
         writeAgo(&out, engine.tables.first.header.pointee.started_us)
         out.text(". ")

@@ -18,6 +18,11 @@ import Testing
         private let lock = NSLock()
         private var kept: [String] = []
         private var seen: Set<String> = []
+        private var readers: Int
+        /// How many readers there are whom writers must not leave alone, however slow they are.
+        init(readers: Int = 0) { self.readers = readers }
+        var haveReaders: Bool { lock.withLock { readers > 0 } }
+        func leave() { lock.withLock { readers -= 1 } }
         var all: [String] { lock.withLock { kept } }
         var kinds: Int { lock.withLock { seen.count } }
         func add(_ what: String) { lock.withLock { kept.append(what) } }
@@ -84,13 +89,15 @@ import Testing
         var spec = FarmSpec("f", [MemberSpec("a", maxInflight: 1), MemberSpec("b", tier: 1, maxInflight: 1)])
         spec.algorithm = algorithm.rawValue
         let engine = try world.child([spec], pid: 1)
-        let (shared, findings) = (Shared(engine), Findings())
+        let (shared, findings) = (Shared(engine), Findings(readers: 2))
         onThreads(4) { number in
             let engine = shared.value
             switch number {
             case 0:
                 var numbers = Numbers(3)
-                for _ in 0..<Self.rounds {
+                var round = 0
+                while round < Self.rounds || findings.haveReaders {
+                    round += 1
                     let target = ["", "&member=a", "&member=b"].randomElement(using: &numbers)!
                     let admin = ["on", "on", "drain", "off"].randomElement(using: &numbers)!
                     ManagementTests.manage(engine, "farm=f\(target)&admin=\(admin)")
@@ -98,13 +105,16 @@ import Testing
                 ManagementTests.manage(engine, "farm=f&admin=on")
                 ManagementTests.manage(engine, "farm=f&member=a&admin=on")
             case 1:
-                for round in 0..<Self.rounds * 2 {
+                var round = 0
+                while round < Self.rounds * 2 || findings.haveReaders {
+                    round += 1
                     var taken = [engine.chosen(), engine.chosen()]
                     if round % 8 == 0 { usleep(100) }
                     for at in 0...1 where taken[at] != nil { engine.drop(&taken[at]!) }
                 }
             default:
                 for _ in 0..<Self.looks { Self.lookAtFarm(engine, findings) }
+                findings.leave()
             }
         }
         #expect(findings.all.isEmpty, "\(findings.all.count): \(findings.all.first ?? "")")

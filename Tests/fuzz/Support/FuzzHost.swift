@@ -13,6 +13,8 @@ public enum FuzzHost {
     nonisolated(unsafe) public static var urls: [UnsafePointer<CChar>] = []
     /// The farms by number whose members have the address of the caller: how many, as farm_host_caller answers.
     nonisolated(unsafe) public static var callers: [UInt32] = []
+    /// Processes that live no more; all others do.
+    nonisolated(unsafe) public static var dead: Set<UInt32> = []
 
     fileprivate static func tick() -> UInt64 {
         now += 1
@@ -56,7 +58,7 @@ public func finding(_ what: String) -> Never { fatalError(what) }
     copy("2026-01-01T00:00:00Z", to: into)
 }
 
-@c public func farm_host_process_lives(_ pid: UInt32) -> Int32 { 1 }
+@c public func farm_host_process_lives(_ pid: UInt32) -> Int32 { FuzzHost.dead.contains(pid) ? 0 : 1 }
 
 @c public func farm_host_pause(_ microseconds: UInt32) {}
 

@@ -6,7 +6,9 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-TIMEOUT = 30
+from farmhttpd import wait
+
+TIMEOUT = wait.patiently(30)
 
 
 @dataclass
@@ -106,4 +108,4 @@ def raw(port, data, timeout=TIMEOUT):
 def at_once(count, call, *arguments):
     """Calls it from that many threads at once and returns all results, exceptions raised."""
     with ThreadPoolExecutor(count) as pool:
-        return [f.result(timeout=120) for f in [pool.submit(call, *arguments) for _ in range(count)]]
+        return [f.result(timeout=wait.patiently(120)) for f in [pool.submit(call, *arguments) for _ in range(count)]]

@@ -1,6 +1,7 @@
 """One httpd process with a ServerRoot of its own, and everything a test does with it."""
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -19,6 +20,8 @@ MODULES_DIR = Path(os.environ.get("FARM_MODULES_DIR", "/usr/lib/apache2/modules"
 REPOSITORY = Path(__file__).resolve().parents[3]
 FARM_MODULE = Path(os.environ.get("FARM_MODULE", REPOSITORY / ".build-module" / "mod_proxy_farm.so")).resolve()
 KEEP = bool(os.environ.get("FARM_KEEP"))
+# A program and its options that run the server, such as valgrind's.
+UNDER = shlex.split(os.environ.get("FARM_UNDER", ""))
 
 
 class Httpd:
@@ -69,20 +72,20 @@ class Httpd:
                 "SWIFT_BACKTRACE": "enable=no", "TMPDIR": str(self.root / "run")}
 
     def _command(self, *arguments):
-        return [APACHE, "-d", str(self.root), "-f", str(self.conf_path), *arguments]
+        return [*UNDER, APACHE, "-d", str(self.root), "-f", str(self.conf_path), *arguments]
 
     def configtest(self):
         """Returns (exit status, what it said)."""
         self.conf.write(self.conf_path)
         done = subprocess.run(self._command("-t"), env=self.environment, capture_output=True, text=True,
-                              errors="replace", timeout=60)
+                              errors="replace", timeout=wait.patiently(60))
         return done.returncode, done.stderr + done.stdout
 
     def command(self, option):
         """What httpd prints when it is asked by an option such as -L."""
         self.conf.write(self.conf_path)
         return subprocess.run(self._command(option), env=self.environment, capture_output=True, text=True,
-                              errors="replace", timeout=60, check=True).stdout
+                              errors="replace", timeout=wait.patiently(60), check=True).stdout
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -104,7 +107,7 @@ class Httpd:
         """For servers that must not come up: returns (exit status, everything said)."""
         self.conf.write(self.conf_path)
         done = subprocess.run(self._command("-DFOREGROUND"), env=self.environment, capture_output=True, text=True,
-                              errors="replace", timeout=60)
+                              errors="replace", timeout=wait.patiently(60))
         return done.returncode, done.stderr + self.log.text()
 
     def _wait_for_start(self, before):
@@ -136,7 +139,7 @@ class Httpd:
         self.process.send_signal(signal.SIGUSR1)
         self._wait_for_start(before)
         # A child of prefork that is busy keeps its listening socket until it is done, so this is given up in time.
-        wait.at_most(1, lambda: not any(listens(pid, self.port) for pid in old))
+        wait.at_most(wait.patiently(1), lambda: not any(listens(pid, self.port) for pid in old))
 
     def restart(self):
         """The hard restart: children are ended at once, the parent stays."""
@@ -153,7 +156,7 @@ class Httpd:
                 self.log.note_stop()
             self.process.send_signal(how)
             try:
-                self.process.wait(30)
+                self.process.wait(wait.patiently(30))
             except subprocess.TimeoutExpired:
                 self._end_by_force()
                 raise AssertionError("httpd did not stop") from None

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from farmhttpd import wait
 from farmhttpd.env import FARM_MODULE, Httpd
 from farmhttpd.tls import make_certificate
 
-LONGEST = 120
+LONGEST = int(wait.patiently(120))
 
 
 def pytest_generate_tests(metafunc):

@@ -87,7 +87,7 @@ def held(then=None):
     """Answers when the test calls member.release()."""
     @stage("body")
     def behave(member, wire, request):
-        member.gate.wait(wait.GENEROUS * 3)
+        member.gate.wait(wait.patiently(wait.GENEROUS * 3))
         return (then or answer())(member, wire, request)
     return behave
 
