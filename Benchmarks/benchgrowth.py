@@ -50,3 +50,8 @@ def slope(numbers):
     makes one (Theil and Sen)."""
     return statistics.median((later - numbers[at]) / (next_at - at) for at in range(len(numbers))
                              for next_at, later in enumerate(numbers[at + 1:], at + 1))
+
+
+def step(numbers):
+    """By how much they usually rise from one to the next: a few jumps, of whatever height, are no usual ones."""
+    return statistics.median(later - one for one, later in zip(numbers, numbers[1:]))

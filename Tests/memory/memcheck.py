@@ -54,7 +54,8 @@ class Runs:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", "-q", "--tb=line", "--no-header", str(family)], cwd=REPOSITORY, env=environment,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                start_new_session=True)     # so that Ctrl-C comes once, by end()
+                # So that an interrupt comes once, by end(), and is heard where a shell has this ignore it.
+                start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
             self.running.add(process)
         said = process.communicate()[0]
         with self.lock:

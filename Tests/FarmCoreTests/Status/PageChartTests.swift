@@ -157,6 +157,7 @@ import Testing
     @Test func aSampleMayComeWhileItIsDrawn() async {
         await #expect(processExitsWith: .success) {
             let row = UnsafeMutablePointer<farm_history_row>.allocate(capacity: 1)
+            defer { row.deallocate() }
             row.initialize(to: farm_history_row())
             let history = History(row)
             for at: UInt64 in 0..<5 {
