@@ -31,3 +31,10 @@ func breaks(_ name: String, _ property: String, _ system: System, _ location: So
         findings.counterexample?.property == property, "\(findings.counterexample?.description ?? "nothing is broken")",
         sourceLocation: location)
 }
+
+/// The shape of a run of ChoiceProtocol, where it is not the usual one.
+func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {
+    var shape = ChoiceProtocol.Shape()
+    change(&shape)
+    return shape
+}

@@ -36,10 +36,4 @@ import Testing
     func withoutAPartItBreaks(_ mutation: ChoiceProtocol.Mutation, _ property: String) {
         breaks("choice, \(mutation)", property, ChoiceProtocol.system(mutation))
     }
-
-    private func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {
-        var shape = ChoiceProtocol.Shape()
-        change(&shape)
-        return shape
-    }
 }

@@ -67,10 +67,4 @@ import Testing
                     $0.panic = true
                 }))
     }
-
-    private func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {
-        var shape = ChoiceProtocol.Shape()
-        change(&shape)
-        return shape
-    }
 }

@@ -58,10 +58,4 @@ import Testing
                     $0.parentChanges = true
                 }))
     }
-
-    private func shape(_ change: (inout ChoiceProtocol.Shape) -> Void) -> ChoiceProtocol.Shape {
-        var shape = ChoiceProtocol.Shape()
-        change(&shape)
-        return shape
-    }
 }

@@ -83,10 +83,15 @@ struct Window: Equatable {
 
     /// Units of an alias table that a weight of 1 has: parts are told apart by as much, and the largest weight's fit into 32
     /// bits.
-    static let unit = 1_000_000.0
+    private static let unit = 1_000_000.0
 
     /// How much of a position, counted from the first one on, it covers.
     func part(_ at: Int) -> Double { at == 0 ? firstPart : at == count - 1 ? lastPart : 1 }
+
+    /// The units of an alias table that a position of this weight has. What stands in shared memory may be any weight.
+    func units(_ at: Int, of weight: UInt32) -> UInt32 {
+        UInt32(max(1, min(Double(UInt32.max), Double(weight) * part(at) * Self.unit)))
+    }
 
 }
 

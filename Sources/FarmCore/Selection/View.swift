@@ -173,7 +173,7 @@ extension UnsafeMutablePointer where Pointee == View {
             } else if let window {
                 AliasTable.build(
                     pointee.alias + Int(span.start), count: window.count,
-                    weight: { UInt32(max(1, Double(weight($0)) * window.part($0) * Window.unit)) },
+                    weight: { window.units($0, of: weight($0)) },
                     scaled: scratch.words, stack: scratch.numbers)
             } else {
                 AliasTable.build(

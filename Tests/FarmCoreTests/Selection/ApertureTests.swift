@@ -145,6 +145,15 @@ import Testing
         #expect(chosen.count == 100)
     }
 
+    /// A weight that nobody set, in damaged memory, does no harm.
+    @Test(arguments: narrowing) func anyWeightWillDo(_ algorithm: Algorithm) {
+        let processes = Processes(1, algorithm, weights: [UInt32](repeating: 900, count: 256))
+        for at in stride(from: 0, to: 256, by: 3) { processes.test.rows[at].pointee.weight = at % 2 == 0 ? .max : 0 }
+        for second in 1...40 {
+            #expect(processes.send(20, to: 0, now: UInt64(second) * Self.second).reduce(0, +) == 20)
+        }
+    }
+
     /// Members that stand together in the configuration, on one machine perhaps, are not one window.
     @Test func aWindowIsASample() {
         for count in [33, 64, 100, 512, 1_000, 997] {
