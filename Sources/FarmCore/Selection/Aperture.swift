@@ -13,7 +13,7 @@ import CFarm
 /// Spreading clients over subsets by their number is known as deterministic aperture (Twitter, Finagle, 2019), which fits
 /// the subsets to the number of clients; here they rotate instead, since httpd's processes come and go and are not asked
 /// equally.
-public struct Aperture {
+struct Aperture {
     /// A farm with no more available members in a tier is used whole, and no window is narrower.
     static let narrowest = 32
     /// Microseconds in which a window goes round.
@@ -92,7 +92,6 @@ struct Window: Equatable {
     func units(_ at: Int, of weight: UInt32) -> UInt32 {
         UInt32(max(1, min(Double(UInt32.max), Double(weight) * part(at) * Self.unit)))
     }
-
 }
 
 extension Window {

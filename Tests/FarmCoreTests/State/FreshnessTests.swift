@@ -46,7 +46,7 @@ import Testing
     @Test func ignoreKeepsItInAndDisregardsItsLoad() {
         let freshness = Freshness(expect: 1_000, ignores: true)
         set(updated: 500, known: 0)
-        for now in [1_499, 1_500, .max] as [UInt64] { #expect(freshness.isIn(row, now: now)) }
+        for time in [1_499, 1_500, .max] as [UInt64] { #expect(freshness.isIn(row, now: time)) }
         #expect(freshness.load(row, now: 1_499) == 7)
         #expect(freshness.load(row, now: 1_500).isNaN)
     }

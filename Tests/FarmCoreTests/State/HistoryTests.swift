@@ -61,10 +61,10 @@ import Testing
         let book = Book()
         func requests(_ at: Int) -> UInt64 { UInt64(at * at) }
         for at in stride(from: 0, through: 200, by: 10) { book.note(Double(at), requests(at), requests(at) * 3) }
-        for now in 200..<210 {
-            let rates = try #require(book.rates(Double(now), requests(now), requests(now) * 3))
-            let since = rates.requests - Double(now)
-            #expect((10...20).contains(Double(now) - since), "at \(now) it looks back to \(since)")
+        for time in 200..<210 {
+            let rates = try #require(book.rates(Double(time), requests(time), requests(time) * 3))
+            let since = rates.requests - Double(time)
+            #expect((10...20).contains(Double(time) - since), "at \(time) it looks back to \(since)")
             #expect((rates.failures - rates.requests * 3).magnitude < 1e-6)
         }
     }
@@ -73,16 +73,16 @@ import Testing
     @Test func ratesLookBackAsFarWhenSamplesComeOften() throws {
         let book = Book()
         for at in stride(from: 0, through: 200, by: 5) { book.note(Double(at), UInt64(at * at)) }
-        for now in 200..<205 {
-            let since = try #require(book.rates(Double(now), UInt64(now * now))).requests - Double(now)
-            #expect((10...20).contains(Double(now) - since), "at \(now) it looks back to \(since)")
+        for time in 200..<205 {
+            let since = try #require(book.rates(Double(time), UInt64(time * time))).requests - Double(time)
+            #expect((10...20).contains(Double(time) - since), "at \(time) it looks back to \(since)")
         }
     }
 
     @Test func ratesAreUnknownRightAfterTheStart() throws {
         let book = Book()
         book.note(50, 1_000)
-        for now in [50, 51, 59.999] { #expect(book.rates(now, 2_000) == nil, "at \(now)") }
+        for time in [50, 51, 59.999] { #expect(book.rates(time, 2_000) == nil, "at \(time)") }
         let rates = try #require(book.rates(60, 2_000, 50))
         #expect(rates == History.Rates(requests: 100, failures: 5))
     }
