@@ -75,17 +75,18 @@ def read(path):
 # the module is counted there.
 HANDED_ON = {"ap_pass_brigade", "ap_get_brigade", "proxy_run_scheme_handler", "proxy_run_canon_handler"}
 
+# By the functions that the linker leaves of the shim, which it optimises as a whole: the snapshot is in farm_pre_request,
+# evidence in serve_once, the look at an answer's header in answer_filter.
 PARTS = {
     "choice": ["farm_on_choose", "farm_on_condition", "farm_worker_for"],
-    "URL": ["farm_canon", "begin", "farm_on_find_farm", "farm_ctx_create", "direct"],
+    "URL": ["farm_canon", "begin", "farm_on_find_farm", "direct"],
     "environment": ["farm_environment", "farm_environment_refused"],
-    "answer filter": ["answer_filter", "farm_answer_expect"],
-    "reverse mapping": ["farm_reverse_map", "map_header", "map_refresh", "map_cookies", "mapped_url", "origin_of"],
-    "accounting": ["farm_on_answer", "farm_on_end", "farm_on_drop", "farm_worker_moved", "farm_evidence",
-                   "farm_host_clock"],
-    "snapshot": ["farm_snapshot_take", "farm_snapshot_restore"],
+    "answer filter": ["answer_filter", "farm_header_look"],
+    "reverse mapping": ["farm_reverse_map", "mapped_url", "mapped_refresh", "mapped_cookie", "origin_of"],
+    "accounting": ["farm_on_answer", "farm_on_end", "farm_on_drop", "farm_host_clock"],
     "body": ["farm_body_watch", "farm_body_may_fit", "farm_body_can_resend", "body_filter", "farm_body_rewind"],
-    "hooks": ["farm_pre_request", "farm_scheme_handler", "farm_ctx_of", "farm_status_handler"],
+    "request's header": ["farm_request_look"],
+    "hooks": ["farm_pre_request", "farm_scheme_handler", "serve_once", "farm_page_quiet", "farm_status_handler"],
 }
 PART_OF = {function: part for part, functions in PARTS.items() for function in functions}
 
