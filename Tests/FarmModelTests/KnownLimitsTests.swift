@@ -41,11 +41,6 @@ import Testing
                 nil, [[1], [1], [], [], [2]], deaths: 0, patience: .claimed, slots: 1, writesWithoutSlot: true))
     }
 
-    /// `noteFailure` looks at the clock before it has the lock, and writes what follows from it over what a later trial wrote.
-    @Test func aLateFailureMayTakeBackALaterTrialsClaim() {
-        breaks("limit: a late failure", TrialProtocol.one, TrialProtocol.system(deaths: 0, prompt: false))
-    }
-
     /// Whether a farm is in panic is the view's word, also that of an old one while the next is made.
     @Test func aPanicThatIsOverMayGoOnForOneChoice() {
         breaks(

@@ -58,4 +58,15 @@ import Testing
                     $0.parentChanges = true
                 }))
     }
+
+    /// `noteFailure` looked at the clock before it had the lock, and wrote what followed from it over what a later trial had
+    /// written. To look under the lock is not enough.
+    @Test func aLateFailureTookBackALaterTrialsClaim() {
+        breaks(
+            "without it: a late failure", TrialProtocol.one,
+            TrialProtocol.system(deaths: 0, failure: .clockBeforeLock))
+        breaks(
+            "without it: a late failure, the clock under the lock", TrialProtocol.one,
+            TrialProtocol.system(deaths: 0, failure: .overwrites))
+    }
 }
