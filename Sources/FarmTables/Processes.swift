@@ -47,8 +47,25 @@ extension Tables {
         // Who claims it next must not seem to be of this one's configuration before it has said its own.
         farm_set32(&first.slot(slot).pointee.config_generation, 0)
         farm_publish32(&first.slot(slot).pointee.pid, 0)
+        repairRows()
         changedAll()
         reconcile()
+    }
+
+    /// A process that was killed while it wrote a row left it marked. The next writer would repair it, and may be long in coming;
+    /// until then readers have no copy of the row that they may believe.
+    private func repairRows() {
+        for (number, block) in known.enumerated() {
+            for index in 0..<Int(block.layout.farms) where block.farm(index).pointee.use != FARM_ROW_FREE {
+                let place = Place(block: number, index: index)
+                RowWriting.repairLeft(farm(place), lock: lock(farm: place))
+            }
+            for index in 0..<Int(block.layout.members) where block.member(index).pointee.use != FARM_ROW_FREE {
+                let place = Place(block: number, index: index)
+                guard let farm = self.place(farm: member(place).pointee.farm) else { continue }
+                RowWriting.repairLeft(member(place), lock: lock(member: place, farm: farm))
+            }
+        }
     }
 
     /// A process that was killed after it had published a state and before it told of it has left the views of others as they

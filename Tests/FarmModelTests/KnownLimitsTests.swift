@@ -4,16 +4,6 @@ import Testing
 /// What the code does not keep, each with its shortest counterexample. docs/model.md says what that means in practice. Whoever
 /// mends one changes the model with the code, and the expectation here.
 @Suite struct KnownLimitsTests {
-    /// A reader that has tried for long believes its last copy, unless `writing` was 1 when it read that word.
-    @Test func aCopyThatWasNeverConfirmedMayBeOfTwoNotes() {
-        breaks(
-            "limit: an unconfirmed copy", RowProtocol.whole,
-            RowProtocol.system(relaxed: false, deaths: 0, tries: 1, reading: .init(believesLast: true)))
-        breaks(
-            "limit: an unconfirmed copy, only the first writer is slow or dead", RowProtocol.whole,
-            RowProtocol.system(relaxed: false, deaths: 1, tries: 2, reading: .init(believesLast: true)))
-    }
-
     /// Repair leaves the values of a report as a dead writer left them: each is one that was reported.
     @Test func aReportWhoseWriterDiedMayStayHalf() {
         breaks(

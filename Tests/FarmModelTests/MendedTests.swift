@@ -69,4 +69,14 @@ import Testing
             "without it: a late failure, the clock under the lock", TrialProtocol.one,
             TrialProtocol.system(deaths: 0, failure: .overwrites))
     }
+
+    /// A reader that had tried for long believed its last copy, unless `writing` was 1 when it read that word.
+    @Test func aCopyThatWasNeverConfirmedWasBelieved() {
+        breaks(
+            "without it: an unconfirmed copy is believed", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 0, tries: 1, reading: .init(believesLast: true)))
+        breaks(
+            "without it: an unconfirmed copy is believed, only the first writer is slow or dead", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 1, tries: 2, reading: .init(believesLast: true)))
+    }
 }

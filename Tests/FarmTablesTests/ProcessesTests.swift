@@ -1,3 +1,4 @@
+import CAPR
 import CFarm
 import CFarmABI
 import FarmCore
@@ -95,6 +96,46 @@ import Testing
         world.tables.pointee.processGone(pid: 11)
         #expect((0..<3).allSatisfy { old.inflight($0) == 0 })
         #expect(world.ledgerTotal() == 0)
+    }
+
+    /// A row that a process was writing when it died: the parent does not leave it to the next writer, if there is one.
+    @Test(arguments: [LockGranularity.row, .farm, .engine])
+    func theParentRepairsWhatTheDeadHaveLeft(_ granularity: LockGranularity) throws {
+        let world = World(granularity: granularity)
+        let name = "left-\(granularity.name)"
+        _ = try world.child([farm(name, name, "whole")], pid: 11)
+        let alive = try world.child([farm(name, name, "whole")], pid: 12)
+        ManagementTests.manage(alive, "farm=\(name)&member=\(name)&admin=off&by=me")
+        let (row, whole) = (alive.row(0), alive.pointee.farms[0].row)
+        let untouched = alive.row(1).pointee.sequence
+        row.pointee.sequence |= 1
+        whole.pointee.sequence |= 1
+        row.pointee.writer = 11
+        row.pointee.note.writing = 1
+        whole.pointee.writer = 11
+        world.tables.pointee.processGone(pid: 11)
+        #expect(row.pointee.sequence % 2 == 0 && whole.pointee.sequence % 2 == 0)
+        #expect(alive.row(1).pointee.sequence == untouched, "only what was left")
+        #expect(row.state.admin == .off && ManagementTests.by(row.pointee.note).isEmpty)
+        #expect(
+            HostLog.lines(naming: "process 11 died while it wrote the row of member \(name)").map(\.number) == [104])
+        #expect(HostLog.lines(naming: "process 11 died while it wrote the row of farm \(name)").map(\.number) == [116])
+    }
+
+    /// Who has the lock of such a row repairs it; the parent does not wait for it.
+    @Test func theParentWaitsForNobody() throws {
+        let world = World()
+        _ = try world.child([farm("held", "held-row")], pid: 11)
+        let alive = try world.child([farm("held", "held-row")], pid: 12)
+        alive.row(0).pointee.sequence |= 1
+        #expect(apr_global_mutex_lock(world.locks[0]) == 0)
+        let shared = Shared(world)
+        onThreads(1) { _ in shared.value.tables.pointee.processGone(pid: 11) }
+        #expect(alive.row(0).pointee.sequence % 2 == 1)
+        #expect(apr_global_mutex_unlock(world.locks[0]) == 0)
+        _ = alive.pointee.write(farm: 0, local: 0) { _ in }
+        #expect(alive.row(0).pointee.sequence % 2 == 0)
+        #expect(HostLog.lines(naming: "held-row").map(\.number) == [104])
     }
 
     /// A process that is really dead: nobody told the parent, it finds out.

@@ -162,9 +162,10 @@ func run(
         tallies[kind.rawValue].halfNotes += checks.halfNotes
         if !others { tallies[kind.rawValue].halfCounted += checks.halfCounted }
         checks.look()
+        // A survivor takes each lock and changes nothing: it finds what is half done, and nothing but the repair is seen. Or it
+        // comes too late, and the parent has repaired what nobody else had.
+        if round % 2 == 0 { touch(own) }
         tables.pointee.processGone(pid: UInt32(pid))
-        // A survivor takes each lock and changes nothing: it finds what is half done, and nothing but the repair is seen.
-        if round % 3 != 0 || !others { touch(own) }
         checks.look()
         if !others {
             checks.checkRepaired()
