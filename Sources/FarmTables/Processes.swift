@@ -19,6 +19,14 @@ extension Tables {
         return nil
     }
 
+    /// Whether a child of this configuration, which has claimed its slot just now, may know rows that are others' by now: the
+    /// parent frees a row in the second configuration after the last that had it, if no slot tells of a process that knows it.
+    /// Who finds no more than one after its own here is seen by the parent when it takes the second (`oldestGenerationInUse`).
+    func isLate(generation: UInt32) -> Bool {
+        farm_fence()
+        return farm_get32(&first.header.pointee.config_generation) &- generation > 1
+    }
+
     /// A process is gone: what it left in flight is taken off the members. The parent only.
     public func processGone(pid: UInt32) {
         guard pid != 0 else { return }
@@ -139,8 +147,10 @@ extension Tables {
         return Int32(bitPattern: farm_get32(&block.member(member).pointee.inflight) &- sum)
     }
 
-    /// The oldest configuration that a live process may still use.
+    /// The oldest configuration that a live process may still use. After the number of the newest was written: a child whose
+    /// claim is not seen here sees that number (`isLate`).
     func oldestGenerationInUse() -> UInt32 {
+        farm_fence()
         var oldest = first.header.pointee.config_generation
         for index in 0..<Int(first.layout.slots) {
             let slot = first.slot(index)

@@ -11,26 +11,6 @@ import Testing
             RowProtocol.reports(relaxed: false, deaths: 1, secondIsMonitor: true))
     }
 
-    /// Between fork and claimSlot nobody knows of a child.
-    @Test func aChildThatIsTwoConfigurationsLateIsNotSeen() {
-        let configurations = [[1], [], [], [2]]
-        breaks(
-            "limit: a child two configurations late", CarryOverProtocol.unused,
-            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .none, remedy: .cleared))
-        holds(
-            "the remedy: a child looks again",
-            CarryOverProtocol.system(
-                nil, configurations, deaths: 1, patience: .none, remedy: .clearedAndLooksAgain))
-    }
-
-    /// A child without a slot chooses nobody, but stores updates and changes all the same.
-    @Test func aChildWithoutASlotIsNotSeen() {
-        breaks(
-            "limit: a child without a slot writes", CarryOverProtocol.unused,
-            CarryOverProtocol.system(
-                nil, [[1], [1], [], [], [2]], deaths: 0, patience: .claimed, slots: 1, writesWithoutSlot: true))
-    }
-
     /// Whether a farm is in panic is the view's word, also that of an old one while the next is made.
     @Test func aPanicThatIsOverMayGoOnForOneChoice() {
         breaks(

@@ -79,4 +79,23 @@ import Testing
             "without it: an unconfirmed copy is believed, only the first writer is slow or dead", RowProtocol.whole,
             RowProtocol.system(relaxed: false, deaths: 1, tries: 2, reading: .init(believesLast: true)))
     }
+
+    /// Between fork and claimSlot nobody knows of a child. CarryOverModelTests has the same with its second look.
+    @Test func aChildThatWasTwoConfigurationsLateServed() {
+        breaks(
+            "without it: a child two configurations late", CarryOverProtocol.unused,
+            CarryOverProtocol.system(nil, [[1], [], [], [2]], deaths: 0, remedy: .cleared))
+    }
+
+    /// A child without a slot chose nobody, but stored updates and changes all the same.
+    @Test func aChildWithoutASlotWrote() {
+        let configurations = [[1], [1], [], [], [2]]
+        breaks(
+            "without it: a child without a slot writes", CarryOverProtocol.unused,
+            CarryOverProtocol.system(
+                nil, configurations, deaths: 0, patience: .claimed, slots: 1, writesWithoutSlot: true))
+        holds(
+            "with it: a child without a slot writes nothing",
+            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .claimed, slots: 1))
+    }
 }

@@ -109,7 +109,7 @@ import Testing
         let pool = Pool()
         let tables = try #require(Abi.makeTables(config, pool, FARM_LOCKS_ENGINE))
         let engine = try #require(farm_on_engine_create(tables, config.pointer))
-        #expect(farm_on_child_start(engine, 1) == 1)
+        #expect(farm_on_child_start(engine, 1) == FARM_CHILD_SERVES)
         for format in Self.formats { #expect(isWhole(status(engine, format), format), "format \(format)") }
         let json = try StatusTests.parse(Array(status(engine, FARM_STATUS_JSON).utf8))
         let farms = try #require(json["farms"] as? [[String: Any]])
