@@ -98,4 +98,16 @@ import Testing
             "with it: a child without a slot writes nothing",
             CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .claimed, slots: 1))
     }
+
+    /// Whether a farm is in panic is the view's word, also that of an old one while the next was made.
+    @Test func aPanicThatWasOverWentOnForOneChoice() {
+        let shape = shape {
+            $0.choices = [1, 1]
+            $0.changes = 1
+            $0.panic = true
+        }
+        breaks(
+            "without it: an old view's panic", ChoiceProtocol.calm, ChoiceProtocol.system(.oldPanicGoesOn, shape))
+        holds("with it: in panic the rows are asked", ChoiceProtocol.system(nil, shape))
+    }
 }
