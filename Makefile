@@ -92,14 +92,14 @@ $(ARCHIVE): $(SWIFT_SOURCES)
 	FARM_EMBEDDED=1 swift build -c release --product FarmModule --scratch-path .build-embedded
 	@touch $@
 
-$(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h CShim/page/*)
+$(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h CShim/page/*) Makefile
 	@mkdir -p $(BUILD)
-	gcc -c -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
+	gcc -c -flto -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
 	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include -Wa,-ICShim/page \
 	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes) -o $@ $<
 
 $(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols
-	gcc -shared -o $@ $(OBJECTS) $(ARCHIVE) -Wl,--version-script=CShim/exports.map -Wl,-z,nodelete -Wl,-z,now \
+	gcc -shared -flto -O2 -o $@ $(OBJECTS) $(ARCHIVE) -Wl,--version-script=CShim/exports.map -Wl,-z,nodelete -Wl,-z,now \
 	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
 	@scripts/check-symbols $@ || { rm -f $@; exit 1; }
 

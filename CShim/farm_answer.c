@@ -75,28 +75,17 @@ static int differs(void *data, const char *name, const char *value)
 
 /* Whether an answer has lengths that contradict each other. mod_proxy_http believes the first, so that a client may get the
  * beginning as the whole, and the rest would be taken for the next answer (RFC 9112, 6.3). */
-static int contradicts_itself(request_rec *r)
+static int contradicts_itself(request_rec *r, unsigned int header)
 {
-    const apr_array_header_t *all = apr_table_elts(r->headers_out);
-    const apr_table_entry_t *header = (const apr_table_entry_t *)all->elts;
-    /* What APR's tables keep of a key: its first four letters, whatever their case. */
-    const apr_uint32_t begins_with_cont = ((apr_uint32_t)'C' << 24 | 'O' << 16 | 'N' << 8 | 'T') & 0xdfdfdfdf;
     const char *length = NULL;
-    int i, alike = 0;
 
-    for (i = 0; i < all->nelts; i++) {
-        const char *key = header[i].key;
-
-        /* Most answers have one Content-L... and need no closer look. */
-        alike += header[i].key_checksum == begins_with_cont && (key[4] | 32) == 'e' && (key[5] | 32) == 'n'
-                 && (key[6] | 32) == 't' && key[7] == '-' && (key[8] | 32) == 'l';
-    }
-    return alike > 1 && !apr_table_do(differs, &length, r->headers_out, "Content-Length", NULL);
+    return header & FARM_HEADER_LENGTHS && !apr_table_do(differs, &length, r->headers_out, "Content-Length", NULL);
 }
 
 static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_brigade *bb)
 {
     request_rec *r = ctx->r;
+    unsigned int header;
     int broke;
 
     if (APR_BRIGADE_EMPTY(bb)) {
@@ -113,7 +102,8 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
         ctx->answer = FARM_ANSWER_BROKEN;
         return swallow(ctx, bb);
     }
-    if (ctx->member->is_http && contradicts_itself(r)) {
+    header = farm_header_look(r);
+    if (ctx->member->is_http && contradicts_itself(r, header)) {
         ctx->answer = FARM_ANSWER_BROKEN;
         apr_brigade_cleanup(bb);
         /* So that the connection is not used again. */
@@ -126,7 +116,10 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
         return swallow(ctx, bb);
     }
     ctx->answer = FARM_ANSWER_PASSED;
-    farm_reverse_map(ctx);
+    farm_environment_complete(ctx);
+    if (header & FARM_HEADER_PLACES) {
+        farm_reverse_map(ctx);
+    }
     if (ctx->farm->sets_cookie) {
         farm_answer_set_cookie(ctx);
     }

@@ -109,7 +109,7 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->farm = farm_current->farm_at[fallback->farm];
     ctx->request.farm = fallback->farm;
     ctx->farm_url = apr_pstrcat(ctx->r->pool, fallback->base, ctx->path, NULL);
-    cookies = farm_request_cookies(ctx->r);
+    cookies = farm_request_look(ctx);
     ask_of_farm(ctx, cookies);
     /* Its own cookie may have another name than that of the farm before. */
     if (!ctx->cookies && cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
@@ -144,7 +144,7 @@ static int fall_back(farm_ctx *ctx, apr_uint32_t condition, int last_failure)
 
 void farm_destination_ask(farm_ctx *ctx)
 {
-    const char *cookies = farm_request_cookies(ctx->r);
+    const char *cookies = farm_request_look(ctx);
 
     if (cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
         ctx->cookies = cookies;

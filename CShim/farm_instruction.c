@@ -6,22 +6,6 @@
 
 #include "http_ssl.h"
 
-/* Most requests have no such header or one, and each pays for the look. */
-const char *farm_request_cookies(request_rec *r)
-{
-    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
-    const apr_table_entry_t *entry = (const apr_table_entry_t *)headers->elts;
-    const char *joined = NULL;
-    int i;
-
-    for (i = 0; i < headers->nelts; i++) {
-        if ((entry[i].key[0] | 0x20) == 'c' && !ap_cstr_casecmp(entry[i].key, "Cookie")) {
-            joined = joined ? apr_pstrcat(r->pool, joined, "; ", entry[i].val, NULL) : entry[i].val;
-        }
-    }
-    return joined;
-}
-
 /* Whether any of them can be one of ours: most are not. */
 int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies)
 {

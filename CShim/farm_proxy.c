@@ -102,7 +102,11 @@ static int direct(farm_ctx *ctx)
         }
     }
     ctx->url = r->filename + 6;
-    farm_environment(ctx);
+    ctx->told = 0;
+    /* The CGI protocols hand it to the member. */
+    if (!ctx->member->is_http) {
+        farm_environment(ctx);
+    }
     return rc;
 }
 
@@ -202,15 +206,15 @@ static int farm_decides(const farm_ctx *ctx, int rc)
 /* Ends the request as its last attempt has ended. */
 static int finish(farm_ctx *ctx, int rc)
 {
-    if (!is_open(ctx, rc)) {
-        return rc;
+    if (rc != DECLINED && is_open(ctx, rc)) {
+        rc = status_of(ctx, rc);
+        /* What the failed answer had set must not be part of httpd's own. */
+        if (ctx->answer != FARM_ANSWER_NONE || ctx->member->is_http2) {
+            farm_snapshot_restore(ctx);
+            ctx->told = 0;
+        }
     }
-    rc = status_of(ctx, rc);
-    /* What the failed answer had set must not be part of httpd's own. */
-    if (ctx->answer != FARM_ANSWER_NONE || ctx->member->is_http2) {
-        farm_snapshot_restore(ctx);
-        farm_environment(ctx);
-    }
+    farm_environment_complete(ctx);
     return rc;
 }
 
@@ -231,7 +235,7 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     apr_uint64_t bytes_in, bytes_out;
     apr_uint32_t saw;
 
-    if (!ctx->body && (ctx->member->is_ajp || ap_request_has_body(ctx->r))) {
+    if (!ctx->body && (ctx->member->is_ajp || (ctx->may_have_body && ap_request_has_body(ctx->r)))) {
         farm_body_watch(ctx);
     }
     farm_answer_expect(ctx);
@@ -275,30 +279,35 @@ static int serve(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, c
             return worker ? rc : HTTP_INTERNAL_SERVER_ERROR;
         }
     }
-    return rc == DECLINED ? rc : finish(ctx, rc);
+    return finish(ctx, rc);
 }
 
-static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
-                               const char *proxyname, apr_port_t proxyport)
+__attribute__((noinline))
+static int serve_once(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, const char *proxyname,
+                      apr_port_t proxyport)
 {
-    farm_ctx *ctx;
-
-    (void)url;
-    if (!farm_current || (ctx = farm_ctx_of(r)) == NULL || ctx->aside || !ctx->member) {
-        return DECLINED;
-    }
     /* With a ProxyRemote that failed, mod_proxy asks again without it. What has been attempted and judged is over. */
     if (ctx->is_ready) {
         ctx->outcome = serve(ctx, worker, conf, proxyname, proxyport);
         if (ctx->outcome == DECLINED) {
             /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
-            apr_pool_cleanup_register(r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);
+            apr_pool_cleanup_register(ctx->r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);
             return DECLINED;
         }
         ctx->is_ready = 0;
         over(ctx, ctx->outcome);
     }
     return ctx->outcome;
+}
+
+/* Called twice for each attempt: the second time by ourselves, to step aside, for which it needs no stack. */
+static int farm_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
+                               const char *proxyname, apr_port_t proxyport)
+{
+    farm_ctx *ctx = farm_current ? farm_ctx_of(r) : NULL;
+
+    (void)url;
+    return !ctx || ctx->aside || !ctx->member ? DECLINED : serve_once(ctx, worker, conf, proxyname, proxyport);
 }
 
 void farm_proxy_hooks(void)

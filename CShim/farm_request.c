@@ -132,6 +132,7 @@ void farm_environment(farm_ctx *ctx)
 {
     request_rec *r = ctx->r;
 
+    ctx->told = 1;
     if (apr_is_empty_table(r->subprocess_env)) {
         r->subprocess_env = apr_table_copy(r->pool, ctx->member->environment);
     }

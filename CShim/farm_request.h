@@ -33,6 +33,7 @@ typedef struct farm_ctx {
     const farm_farm *origin;            /* the one that the URL named */
     const char *farm_url;               /* by which the farm that serves is asked for */
     const char *cookies;                /* of the client, joined; NULL: none, or none of ours */
+    int may_have_body;                  /* as far as the request's header says */
     char *client_args;                  /* r->args as they came */
     int forwards;
     const struct farm_fallback *fallback;   /* by which it was forwarded last */
@@ -47,6 +48,7 @@ typedef struct farm_ctx {
     int canonical;                      /* each member's URL is still to be brought into its scheme's canonical form */
     int aside;                          /* mod_proxy's own handlers are at work: ours step aside */
     farm_member *member;                /* who serves, or served last */
+    int told;                           /* the environment names that member */
     char *url;
     int outcome;                        /* what the handler returned when the attempts were over */
     /* the answer of the attempt under way */
@@ -77,13 +79,22 @@ static inline farm_ctx *farm_ctx_of(request_rec *r)
 farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path);
 void farm_snapshot_take(farm_ctx *ctx);
 void farm_snapshot_restore(farm_ctx *ctx);
+/* Tells logs and expressions who serves. An HTTP member's handler asks for variables of its own in it, which takes longer
+ * when ours are there: for those it waits until the answer comes. */
 void farm_environment(farm_ctx *ctx);
+/* The same unless it has been told. */
+static inline void farm_environment_complete(farm_ctx *ctx)
+{
+    if (!ctx->told) {
+        farm_environment(ctx);
+    }
+}
 void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
 /* farm_instruction.c: instruction cookies */
 
-/* The cookies of a request, joined; NULL: none. */
-const char *farm_request_cookies(request_rec *r);
+/* Looks through a request's header: whether it may have a body is noted, its cookies are returned, joined; NULL: none. */
+const char *farm_request_look(farm_ctx *ctx);
 /* Whether any of them may be one that the farm knows: a quick look, which most requests end with. */
 int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies);
 /* Follows the instruction that holds for the request; its farm may be another one then. */
@@ -116,5 +127,11 @@ void farm_answer_unguard(farm_ctx *ctx);
 /* farm_reverse.c: a member's URLs in the answer's header become the farm's */
 void farm_reverse_index(apr_pool_t *p, farm_farm *farm);
 void farm_reverse_map(farm_ctx *ctx);
+
+/* farm_header.c: what stands in an answer's header that needs a closer look */
+
+#define FARM_HEADER_LENGTHS 1u          /* more than one Content-Length */
+#define FARM_HEADER_PLACES 2u           /* one that may name a member */
+unsigned int farm_header_look(request_rec *r);
 
 #endif

@@ -219,14 +219,12 @@ static const char *mapped_cookie(farm_ctx *ctx, const char *cookie)
     return NULL;
 }
 
-/* What a header of the answer becomes; NULL when it stays as it is. Told by the first letter and then the whole name: most
- * headers are none of these, and there are a few in every answer. */
+/* What a header of the answer becomes; NULL when it stays as it is. farm_header_look knows these names too. */
 static const char *mapped_value(farm_ctx *ctx, const char *name, const char *value)
 {
     switch (*name | 0x20) {
     case 'c':
-        /* Two or three others begin with the same eight letters in every answer. */
-        return strlen(name) != 16 || ap_cstr_casecmp(name, "Content-Location") ? NULL : mapped_url(ctx, value);
+        return ap_cstr_casecmp(name, "Content-Location") ? NULL : mapped_url(ctx, value);
     case 'd':
         return ap_cstr_casecmp(name, "Destination") ? NULL : mapped_url(ctx, value);
     case 'l':

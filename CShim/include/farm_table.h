@@ -98,14 +98,15 @@ typedef struct farm_farm_row {
     uint64_t judged_at;         /* monotonic us at which outliers were last looked for */
     uint8_t  line1_reserved[24];
     /* line 2: written by every request */
-    uint64_t cursor;            /* round robin's ticket */
+    uint64_t cursor;            /* round robin's ticket, of the first tier that is available */
     uint64_t requests;          /* requests of clients */
     uint64_t failovers;         /* attempts after the first */
     uint64_t redirected;
     uint64_t forwarded;
     uint32_t inflight;          /* over all members, two's complement; kept while counts_inflight is 1 */
     uint32_t counts_inflight;   /* 1: its algorithm asks for the one above; written by the parent */
-    uint8_t  line2_reserved[16];
+    uint64_t second_cursor;     /* the ticket of the second tier that is available */
+    uint64_t further_cursor;    /* that of all tiers after it */
     /* lines 3 to 7 */
     farm_admin_note note;
 } farm_farm_row;

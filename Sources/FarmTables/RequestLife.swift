@@ -3,9 +3,10 @@ import CFarmABI
 import FarmCore
 
 /// A request from its first choice to its end. All of it runs on threads of a child; a request is used by one thread at
-/// a time.
+/// a time. What each request passes through is inlined into what C calls, the one place that calls it.
 extension UnsafeMutablePointer where Pointee == Engine {
     /// Chooses a member for the next attempt; false when none will do.
+    @inline(__always)
     public func choose(_ request: UnsafeMutablePointer<farm_request>, now: UInt64) -> Bool {
         let farmAt = Int(request.pointee.farm)
         guard pointee.serves, farmAt < pointee.farms.count, request.pointee.attempts < UInt32(FARM_MOST_ATTEMPTS),
@@ -16,30 +17,51 @@ extension UnsafeMutablePointer where Pointee == Engine {
             request.pointee.flags |= FARM_REQUEST_COUNTED
             _ = farm_add64(&farm.pointee.row.pointee.requests, 1)
         }
-        let attempts = Int(request.pointee.attempts)
-        let tried = farm_request_tried(request).unsafelyUnwrapped
+        let view = farm.pointee.freshView(now: now) ?? pointee.renewedView(farmAt, now: now)
+        if request.pointee.attempts == 0, request.pointee.flags & Self.particular == 0, let view,
+            let index = farm.pointee.firstDraw(from: view, now: now, random: pointee.random)
+        {
+            begin(request, at: index, now: now)
+            return true
+        }
+        return choose(request, from: view, now: now)
+    }
+
+    /// Flags of requests that say more of the member they want than that it shall be one of the farm.
+    private static var particular: UInt32 { FARM_REQUEST_KEYED | FARM_REQUEST_NAMED | FARM_REQUEST_STRICT }
+
+    @inline(never)
+    private func choose(
+        _ request: UnsafeMutablePointer<farm_request>, from view: UnsafeMutablePointer<View>?, now: UInt64
+    ) -> Bool {
+        let farm = pointee.farm(Int(request.pointee.farm))
         let flags = request.pointee.flags
         let wish = Wish(
-            tried: tried, triedCount: attempts,
+            tried: farm_request_tried(request).unsafelyUnwrapped, triedCount: Int(request.pointee.attempts),
             trials: flags & FARM_REQUEST_MAY_TRY != 0 ? .whenDue : flags & FARM_REQUEST_ASKED != 0 ? .never : .ifNeeded,
             key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil,
             named: flags & FARM_REQUEST_NAMED != 0 ? request.pointee.named : nil,
             isStrict: flags & FARM_REQUEST_STRICT != 0)
         request.pointee.member = FARM_NONE
-        let view = farm.pointee.freshView(now: now) ?? pointee.renewedView(farmAt, now: now)
         guard let choice = farm.pointee.choose(wish, from: view, now: now, random: pointee.random) else { return false }
-        let row = farm.pointee.members[choice.index].row
-        _ = farm_add64(&row.pointee.requests, 1)
-        if attempts > 0 { _ = farm_add64(&farm.pointee.row.pointee.failovers, 1) }
-        tried[attempts] = UInt32(choice.index)
-        request.pointee.attempts = UInt32(attempts + 1)
-        request.pointee.member = pointee.firstMember(request.pointee.farm) &+ UInt32(choice.index)
+        if request.pointee.attempts > 0 { _ = farm_add64(&farm.pointee.row.pointee.failovers, 1) }
+        begin(request, at: choice.index, now: now)
+        request.pointee.flags |=
+            (choice.isTrial ? FARM_REQUEST_TRIAL : 0) | (choice.isTied ? FARM_REQUEST_TIED : 0)
+        return true
+    }
+
+    /// Begins an attempt at a member where the request has its place.
+    @inline(__always)
+    private func begin(_ request: UnsafeMutablePointer<farm_request>, at index: Int, now: UInt64) {
+        _ = farm_add64(&pointee.farm(Int(request.pointee.farm)).pointee.members[index].row.pointee.requests, 1)
+        let index = UInt32(truncatingIfNeeded: index)
+        farm_request_tried(request)[Int(request.pointee.attempts)] = index
+        request.pointee.attempts &+= 1
+        request.pointee.member = pointee.firstMember(request.pointee.farm) &+ index
         request.pointee.chosen_at = now
         request.pointee.status = 0
-        request.pointee.flags =
-            request.pointee.flags & ~(FARM_REQUEST_TRIAL | FARM_REQUEST_TIED) | FARM_REQUEST_OPEN
-            | (choice.isTrial ? FARM_REQUEST_TRIAL : 0) | (choice.isTied ? FARM_REQUEST_TIED : 0)
-        return true
+        request.pointee.flags = request.pointee.flags & ~(FARM_REQUEST_TRIAL | FARM_REQUEST_TIED) | FARM_REQUEST_OPEN
     }
 
     /// Ties a request to the member that the route of its session names, where its farm asks for that.
@@ -59,6 +81,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
     }
 
     /// A final status came from the member. Whether to pass it on.
+    @inline(__always)
     public func answered(
         _ request: UnsafeMutablePointer<farm_request>, status: UInt32, mayResend: Bool,
         now: UInt64
@@ -76,6 +99,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
     }
 
     /// Ends the attempt. Whether the request is to be sent to another member.
+    @inline(__always)
     public func end(
         _ request: UnsafeMutablePointer<farm_request>, saw: Evidence, mayResend: Bool, bytesIn: UInt64,
         bytesOut: UInt64

@@ -14,8 +14,10 @@ import CFarm
 /// the subsets to the number of clients; here they rotate instead, since httpd's processes come and go and are not asked
 /// equally.
 struct Aperture {
-    /// A farm with no more available members in a tier is used whole, and no window is narrower.
-    static let narrowest = 32
+    /// A farm with no more available members in a tier is used whole.
+    static let whole = 32
+    /// No window is narrower.
+    static let narrowest = 16
     /// Microseconds in which a window goes round.
     static let lap: UInt64 = 256_000_000
     /// Microseconds after which a window is moved on and its width looked at.
@@ -44,7 +46,7 @@ struct Aperture {
     /// Members stand on the ring in steps of so many of the configuration, so that a window is a fair sample of them: what
     /// stands together there is often alike. Near the golden section, and without a common divisor.
     static func stride(_ members: Int) -> Int {
-        guard members > narrowest else { return 1 }
+        guard members > whole else { return 1 }
         var stride = Int(Double(members) * 0.6180339887498949)
         while divisor(stride, members) != 1 { stride += 1 }
         return stride

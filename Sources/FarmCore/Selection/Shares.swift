@@ -172,8 +172,9 @@ public struct Shares {
     /// cheapest of those that a choice looks at.
     private func drawCheapest(_ cost: (MemberRow) -> Double) {
         func here(_ at: Int) -> Double { cost(farm.members[Int(order[at])].row) / weight(order[at]) }
-        let looked = min(count, Int(Farm.looked))
-        let starts = count > looked ? count : 1
+        let isLarge = count > Int(Farm.looked)
+        let looked = isLarge ? Int(Farm.sampled) : count
+        let starts = isLarge ? count : 1
         for start in 0..<starts {
             var least = Double.infinity
             var total = 0.0

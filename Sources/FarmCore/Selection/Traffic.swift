@@ -8,7 +8,7 @@ import CFarm
 extension Farm {
     @inline(never)
     func drawLeastTraffic(
-        _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish,
+        _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ wish: Wish?,
         random: RandomSource
     ) -> UInt32? {
         leastCost(span, view, wish, random: random) { Self.traffic($0) }
@@ -16,13 +16,20 @@ extension Farm {
 
     /// Bytes moved both ways, with the credit, and those still expected from requests in flight.
     static func traffic(_ row: MemberRow) -> Double {
-        let moved = Double(farm_get64(&row.pointee.bytes_in) &+ farm_get64(&row.pointee.bytes_out))
-        let inflight = Double(InFlight.count(row))
-        let requests = Double(farm_get64(&row.pointee.requests))
+        let bytes = farm_get64(&row.pointee.bytes_in) &+ farm_get64(&row.pointee.bytes_out)
+        let credited = double(bytes &+ farm_get64(&row.pointee.traffic_base))
+        let inflight = Double(Int32(bitPattern: InFlight.count(row)))
+        if inflight == 0 { return credited }
+        let moved = double(bytes)
+        let requests = double(farm_get64(&row.pointee.requests))
         // Until it has finished one, a request is worth one byte: enough to tell one in flight from none.
         let average = requests > inflight && moved > 0 ? moved / max(1, requests - inflight) : 1
-        return moved + Double(farm_get64(&row.pointee.traffic_base)) + inflight * average
+        return credited + inflight * average
     }
+
+    /// Of what is no more than 2^63, which the processor converts by one instruction.
+    @inline(__always)
+    private static func double(_ word: UInt64) -> Double { Double(Int64(bitPattern: word)) }
 
     /// Credits a member that becomes available with what the least used of the others has moved for its weight; of those
     /// others that `counts` says yes to, for several may join at once. Under the row's lock.

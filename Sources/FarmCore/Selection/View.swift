@@ -204,7 +204,7 @@ extension UnsafeMutablePointer where Pointee == View {
         weight: (Int) -> UInt32
     ) -> Window? {
         let count = Int(span.count)
-        guard count > Aperture.narrowest else { return nil }
+        guard count > Aperture.whole else { return nil }
         var inFlight: UInt32 = 0
         for member in farm.members { inFlight &+= farm_get32(member.ledger) }
         guard let wanted = farm.window(inFlight: inFlight, each: perRequest, now: now) else { return nil }

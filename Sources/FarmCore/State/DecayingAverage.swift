@@ -57,11 +57,11 @@ public struct DecayingAverage: Equatable {
         return max(Self.smallestWeight, age / (age + Self.tau))
     }
 
-    /// The average with one more sample, which counts `least` or more.
+    /// The average with one more sample, which counts `weight`, or what it does at that time.
     @inline(__always)
-    public func adding(_ sample: Float, atMilliseconds now: UInt32, atLeast least: Float = 0) -> DecayingAverage {
+    public func adding(_ sample: Float, atMilliseconds now: UInt32, weight: Float? = nil) -> DecayingAverage {
         if isEmpty { return DecayingAverage(value: sample, atMilliseconds: now &- Self.ageOfFirst) }
-        let next = value + (sample - value) * max(least, weight(atMilliseconds: now))
+        let next = value + (sample - value) * (weight ?? self.weight(atMilliseconds: now))
         return DecayingAverage(value: next.isFinite ? next : sample, atMilliseconds: now)
     }
 }

@@ -13,9 +13,10 @@ public enum Experience {
         let counted = Float(max(1, latency))
         let sample = old.isEmpty ? counted : min(counted, old.value * outlier)
         if !isError {
-            noteUsual(row, weight: old.weight(atMilliseconds: milliseconds))
+            let weight = old.weight(atMilliseconds: milliseconds)
+            noteUsual(row, weight: weight)
             let isYoung = sample < old.value && farm_get64(&row.pointee.requests) < young
-            let next = old.adding(sample, atMilliseconds: milliseconds, atLeast: isYoung ? 0.5 : 0)
+            let next = old.adding(sample, atMilliseconds: milliseconds, weight: isYoung ? max(0.5, weight) : weight)
             farm_set64(&row.pointee.latency, next.word)
         } else if !old.isEmpty {
             // Dated now, so that it does not fade while nothing but errors come.

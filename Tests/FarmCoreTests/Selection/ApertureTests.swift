@@ -65,7 +65,7 @@ import Testing
         let used = large.send(10_000, to: 0, now: Self.second).count { $0 > 0 }
         let others: [Algorithm: Int] = [.busyness: used, .traffic: used, .hash: used]
         if Self.narrowing.contains(algorithm) {
-            #expect((32...33).contains(used))
+            #expect((16...17).contains(used))
         } else {
             #expect(used == others[algorithm] ?? 256)
         }
@@ -92,16 +92,16 @@ import Testing
         let total = Double(weights.reduce(0, +))
         for (seen, weight) in zip(seen, weights) {
             let expected = 102_400 * Double(weight) / total
-            #expect(abs(Double(seen) - expected) <= 5 * expected.squareRoot() + 0.02 * expected + 400.0 / 32)
+            #expect(abs(Double(seen) - expected) <= 5 * expected.squareRoot() + 0.02 * expected + 400.0 / 16)
         }
     }
 
-    /// Together the windows of sixteen processes cover 512 members evenly at every moment.
+    /// Together the windows of sixteen processes cover 256 members evenly at every moment.
     @Test func processesCoverTheRing() {
-        let processes = Processes(16, .random, weights: [UInt32](repeating: 1, count: 512))
+        let processes = Processes(16, .random, weights: [UInt32](repeating: 1, count: 256))
         for now in [1, 77, 200] as [UInt64] {
-            var seen = [Int](repeating: 0, count: 512)
-            for process in 0..<16 { processes.send(6_400, to: process, now: now * Self.second, seen: &seen) }
+            var seen = [Int](repeating: 0, count: 256)
+            for process in 0..<16 { processes.send(3_200, to: process, now: now * Self.second, seen: &seen) }
             #expect(seen.allSatisfy { abs($0 - 200) <= 80 }, "\(seen.min()!) \(seen.max()!)")
         }
     }
@@ -122,14 +122,14 @@ import Testing
     /// With more requests in flight a process draws from more members, and from all of them when it needs to.
     @Test(arguments: [(20, 40), (100, 200), (400, 512)]) func widensUnderLoad(_ inFlight: Int, _ wanted: Int) {
         let processes = Processes(1, .adaptive, weights: [UInt32](repeating: 1, count: 512))
-        #expect((32...33).contains(processes.send(4_000, to: 0, now: Self.second).count { $0 > 0 }))
+        #expect((16...17).contains(processes.send(4_000, to: 0, now: Self.second).count { $0 > 0 }))
         for at in 0..<inFlight { processes.members[0][at % 512].ledger.pointee += 1 }
         let busy = processes.send(20_000, to: 0, now: 3 * Self.second).count { $0 > 0 }
         #expect((wanted...wanted + 1).contains(busy), "\(busy)")
         // It remembers for some seconds, and is narrow again after them.
         for at in 0..<512 { processes.members[0][at].ledger.pointee = 0 }
         #expect(processes.send(20_000, to: 0, now: 4 * Self.second).count { $0 > 0 } > 33)
-        #expect((32...33).contains(processes.send(4_000, to: 0, now: 30 * Self.second).count { $0 > 0 }))
+        #expect((16...17).contains(processes.send(4_000, to: 0, now: 30 * Self.second).count { $0 > 0 }))
     }
 
     /// What the window has no room for goes to the others: no request is refused for it.
@@ -161,8 +161,8 @@ import Testing
             let order = (0..<count).map { $0 * stride % count }
             #expect(Set(order).count == count)
             for start in 0..<count {
-                let firstHalf = (0..<32).count { order[(start + $0) % count] < count / 2 }
-                #expect((14...18).contains(firstHalf), "\(count): \(firstHalf) of 32")
+                let firstHalf = (0..<16).count { order[(start + $0) % count] < count / 2 }
+                #expect((6...10).contains(firstHalf), "\(count): \(firstHalf) of 16")
             }
         }
     }

@@ -61,6 +61,18 @@ import Testing
         #expect(Self.isWithin([seen[0], seen[2], seen[4], seen[5]], [5, 3, 1, 1], algorithm), "\(seen)")
     }
 
+    /// The turns that a full tier lets pass are not those of the next one.
+    @Test(arguments: 1...3, 2...7) func roundRobinBelowFullTiers(_ full: Int, _ members: Int) {
+        let test = TestFarm(.roundrobin, weights: [UInt32](repeating: 1, count: full + members))
+        for at in 0..<full {
+            test.rows[at].pointee.max_inflight = 1
+            test.rows[at].pointee.inflight = 1
+        }
+        for at in full..<full + members { test.rows[at].pointee.tier = 1 }
+        #expect(
+            test.sequential(10 * members) == [Int](repeating: 0, count: full) + [Int](repeating: 10, count: members))
+    }
+
     @Test(arguments: weights + [[7, 7], [1000, 999], [1, 2, 3, 4, 5]])
     func roundRobinIsExactInEveryCycle(_ weights: [UInt32]) {
         let test = TestFarm(.roundrobin, weights: weights)
