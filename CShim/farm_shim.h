@@ -145,7 +145,7 @@ const char *farm_member_parse_url(apr_pool_t *p, farm_member *member, const char
 
 /* farm_tables.c: the segment, its locks, the engine */
 int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf);
-int farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf);
+void farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf);
 void farm_tables_child_gone(apr_uint32_t pid);
 void farm_tables_sweep(void);
 /* What the parent does from time to time: also ends what is over, and writes the state file. */

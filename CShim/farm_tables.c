@@ -2,6 +2,7 @@
 #include "farm_shim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "util_mutex.h"
@@ -285,7 +286,8 @@ int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf)
     return OK;
 }
 
-int farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf)
+/* Whether this child has all that it needs besides a slot. */
+static int can_serve(apr_pool_t *pchild, server_rec *s)
 {
     int i;
 
@@ -295,13 +297,20 @@ int farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf)
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "FARM00009: this child cannot use the locks of type "
                          FARM_MUTEX_TYPE);
-            return !OK;
+            return 0;
         }
     }
-    if (farm_workers_child(pchild) != APR_SUCCESS || farm_callers_child(pchild) != APR_SUCCESS) {
-        return !OK;
+    return farm_workers_child(pchild) == APR_SUCCESS && farm_callers_child(pchild) == APR_SUCCESS;
+}
+
+void farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf)
+{
+    uint32_t pid = can_serve(pchild, s) ? (uint32_t)getpid() : 0;
+
+    if (farm_on_child_start(conf->engine, pid) == FARM_CHILD_LATE) {
+        /* It has accepted no connection yet, so that nobody misses it: the way on which httpd's own children end. */
+        exit(0);
     }
-    return farm_on_child_start(conf->engine, (uint32_t)getpid()) ? OK : !OK;
 }
 
 /* httpd tells of a child's end in the parent alone; a child that inherited the hook must not act. */

@@ -124,8 +124,13 @@ void farm_on_engine_destroy(farm_engine *engine);
 
 /* ---- processes ---- */
 
-/* child_init: claims a slot of the ledger. 1 on success; 0 when none is free, and then no farm may be used. */
-int farm_on_child_start(farm_engine *engine, uint32_t pid);
+/* What a child is to do with the farms. */
+#define FARM_CHILD_OUTSIDE 0u           /* nothing: requests for them, updates and changes are refused */
+#define FARM_CHILD_SERVES 1u
+#define FARM_CHILD_LATE 2u              /* end, before it serves anybody: rows that it knows may be others' by now */
+
+/* child_init: claims a slot of the ledger. `pid`: 0 when the child cannot serve, as it has no locks. One of FARM_CHILD_*. */
+uint32_t farm_on_child_start(farm_engine *engine, uint32_t pid);
 /* A child is gone (parent): takes what it left in flight off the members. */
 void farm_on_child_gone(farm_tables *tables, uint32_t pid);
 /* Slots of processes that died unseen (parent, from time to time). */

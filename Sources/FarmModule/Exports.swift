@@ -128,8 +128,8 @@ private func grow(
     engine.deallocate()
 }
 
-@c public func farm_on_child_start(_ engine: OpaquePointer?, _ pid: UInt32) -> Int32 {
-    theEngine(engine)?.pointee.startChild(pid: pid) == true ? 1 : 0
+@c public func farm_on_child_start(_ engine: OpaquePointer?, _ pid: UInt32) -> UInt32 {
+    (theEngine(engine)?.pointee.startChild(pid: pid) ?? .outside).rawValue
 }
 
 @c public func farm_on_child_gone(_ tables: OpaquePointer?, _ pid: UInt32) {

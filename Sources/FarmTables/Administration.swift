@@ -9,6 +9,7 @@ extension Engine {
 
     /// Ends the states of a farm and its members whose time has come. Monotonic microseconds at which to look again.
     func endStates(farm at: Int, now: UInt64) -> UInt64 {
+        guard !isOutside else { return .max }
         let wallClock = farm_host_wall_clock()
         let farm = farms[at]
         var next = UInt64.max
@@ -78,7 +79,7 @@ extension Engine {
     /// The same as it is for one request: where only one member will do, that member's.
     public func condition(of request: farm_request) -> Condition {
         let at = Int(request.farm)
-        guard at < farms.count else { return .down }
+        guard at < farms.count, !isOutside else { return .down }
         let strict = FARM_REQUEST_NAMED | FARM_REQUEST_STRICT
         guard request.flags & strict == strict, Int(request.named) < farms[at].members.count else {
             return condition(at)
@@ -94,11 +95,11 @@ extension Engine {
     }
 
     public func countRedirected(_ farm: Int) {
-        if farm < farms.count { _ = farm_add64(&farms[farm].row.pointee.redirected, 1) }
+        if farm < farms.count && !isOutside { _ = farm_add64(&farms[farm].row.pointee.redirected, 1) }
     }
 
     public func countForwarded(_ farm: Int) {
-        if farm < farms.count { _ = farm_add64(&farms[farm].row.pointee.forwarded, 1) }
+        if farm < farms.count && !isOutside { _ = farm_add64(&farms[farm].row.pointee.forwarded, 1) }
     }
 }
 

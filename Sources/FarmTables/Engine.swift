@@ -25,6 +25,9 @@ public struct Engine {
     public private(set) var pid: UInt32 = 0
     /// Whether this process has a slot of the ledger; without one it chooses no member.
     public private(set) var serves = false
+    /// Whether this is a child without a slot. Nothing tells the parent which rows it knows, and they may be others' by now: it
+    /// writes none. The parent itself has no slot either.
+    private(set) var isOutside = false
 
     /// Binds the configuration; nil when it does not fit into the rows there are.
     public init?(_ tables: Tables, config: farm_config) {
@@ -129,13 +132,28 @@ public struct Engine {
 
     var random: RandomSource { RandomSource(state: randomState) }
 
-    /// Makes this process's copy one that serves: its cells of the ledger, its own random numbers.
-    public mutating func startChild(pid: UInt32) -> Bool {
+    /// What a child is to do. Raw values are those of the C interface.
+    public enum ChildStart: UInt32 {
+        /// It may not use the farms.
+        case outside = 0
+        case serves = 1
+        /// It is to end before it serves anybody.
+        case late = 2
+    }
+
+    /// Makes this process's copy one that serves: its cells of the ledger, its own random numbers. `pid`: 0 when it cannot.
+    public mutating func startChild(pid: UInt32) -> ChildStart {
         self.pid = pid
+        isOutside = true
         randomState.pointee = farm_host_seed()
+        guard pid != 0 else { return .outside }
         guard let slot = tables.claimSlot(pid: pid, generation: generation) else {
             Log.noSlot(tables.first.layout.slots)
-            return false
+            return .outside
+        }
+        guard !tables.isLate(generation: generation) else {
+            Log.late()
+            return .late
         }
         for at in 0..<members.count {
             let place = memberPlaces[at]
@@ -144,7 +162,8 @@ public struct Engine {
         for at in 0..<farms.count { farms[at].setSlot(UInt32(slot)) }
         for at in 0..<farms.count { _ = renewedView(at, now: farm_host_clock()) }
         serves = true
-        return true
+        isOutside = false
+        return .serves
     }
 
     /// The farm's number in the configuration, by the host of a URL.

@@ -84,8 +84,10 @@ extension UnsafeMutablePointer where Pointee == Engine {
             if instruction.to == nil && !instruction.isStrict && instruction.client == nil {
                 flags |= FARM_REQUEST_PLAIN
             }
-            pointee.clients(farm: Int(farm), local: member).note(
-                RequestKey.of(token.mac), expires: instruction.expires, now: now)
+            if !pointee.isOutside {
+                pointee.clients(farm: Int(farm), local: member).note(
+                    RequestKey.of(token.mac), expires: instruction.expires, now: now)
+            }
         }
         request.pointee.farm = farm
         request.pointee.expires = instruction.expires

@@ -149,6 +149,14 @@ enum Log {
         }
     }
 
+    static func late() {
+        line(FARM_LOG_NOTICE, 119) { out in
+            out.text(
+                "two configurations have been taken since this child was forked: it ends before it serves anybody, ")
+            out.text("and newer ones serve in its place")
+        }
+    }
+
     /// Never what stands in the cookie.
     static func instructionIgnored(_ farm: FarmRow, _ result: InstructionResult) {
         line(FARM_LOG_INFO, 118) { out in

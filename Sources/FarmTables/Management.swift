@@ -32,6 +32,7 @@ extension Engine {
     private func refusal(
         _ text: UnsafeMutableBufferPointer<UInt8>, _ asker: Asker, _ out: UnsafeMutableRawPointer?
     ) -> ChangeRefusal? {
+        guard !isOutside else { return ChangeRefusal(.outside) }
         if let nonce = asker.nonce, !Nonce.isIn(UnsafeBufferPointer(text), nonce) { return ChangeRefusal(.wrongNonce) }
         switch Change.parse(text, isForm: asker.nonce != nil, wallClock: farm_host_wall_clock()) {
         case .refused(let refusal):

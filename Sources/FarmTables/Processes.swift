@@ -19,6 +19,14 @@ extension Tables {
         return nil
     }
 
+    /// Whether a child of this configuration, which has claimed its slot just now, may know rows that are others' by now: the
+    /// parent frees a row in the second configuration after the last that had it, if no slot tells of a process that knows it.
+    /// Who finds no more than one after its own here is seen by the parent when it takes the second (`oldestGenerationInUse`).
+    func isLate(generation: UInt32) -> Bool {
+        farm_fence()
+        return farm_get32(&first.header.pointee.config_generation) &- generation > 1
+    }
+
     /// A process is gone: what it left in flight is taken off the members. The parent only.
     public func processGone(pid: UInt32) {
         guard pid != 0 else { return }
@@ -47,8 +55,25 @@ extension Tables {
         // Who claims it next must not seem to be of this one's configuration before it has said its own.
         farm_set32(&first.slot(slot).pointee.config_generation, 0)
         farm_publish32(&first.slot(slot).pointee.pid, 0)
+        repairRows()
         changedAll()
         reconcile()
+    }
+
+    /// A process that was killed while it wrote a row left it marked. The next writer would repair it, and may be long in coming;
+    /// until then readers have no copy of the row that they may believe.
+    private func repairRows() {
+        for (number, block) in known.enumerated() {
+            for index in 0..<Int(block.layout.farms) where block.farm(index).pointee.use != FARM_ROW_FREE {
+                let place = Place(block: number, index: index)
+                RowWriting.repairLeft(farm(place), lock: lock(farm: place))
+            }
+            for index in 0..<Int(block.layout.members) where block.member(index).pointee.use != FARM_ROW_FREE {
+                let place = Place(block: number, index: index)
+                guard let farm = self.place(farm: member(place).pointee.farm) else { continue }
+                RowWriting.repairLeft(member(place), lock: lock(member: place, farm: farm))
+            }
+        }
     }
 
     /// A process that was killed after it had published a state and before it told of it has left the views of others as they
@@ -122,8 +147,10 @@ extension Tables {
         return Int32(bitPattern: farm_get32(&block.member(member).pointee.inflight) &- sum)
     }
 
-    /// The oldest configuration that a live process may still use.
+    /// The oldest configuration that a live process may still use. After the number of the newest was written: a child whose
+    /// claim is not seen here sees that number (`isLate`).
     func oldestGenerationInUse() -> UInt32 {
+        farm_fence()
         var oldest = first.header.pointee.config_generation
         for index in 0..<Int(first.layout.slots) {
             let slot = first.slot(index)

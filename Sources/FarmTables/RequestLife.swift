@@ -158,16 +158,17 @@ extension UnsafeMutablePointer where Pointee == Engine {
             let now = farm_host_clock()
             _ = farm_add64(&open.row.pointee.errors, 1)
             if !answered { Experience.failed(open.row, now: now) }
-            if charge == .failure { noteFailure(request.pointee.farm, open, wasTrial: wasTrial, now: now) }
+            if charge == .failure { noteFailure(request.pointee.farm, open, wasTrial: wasTrial) }
         }
     }
 
     @inline(never)
-    private func noteFailure(_ farmAt: UInt32, _ open: OpenAttempt, wasTrial: Bool, now: UInt64) {
+    private func noteFailure(_ farmAt: UInt32, _ open: OpenAttempt, wasTrial: Bool) {
         let farm = pointee.farm(Int(farmAt))
         let health = farm.pointee.health
         let change = pointee.write(farm: farmAt, local: open.local) {
-            health.failed($0, wasTrial: wasTrial, now: now, wallClock: farm_host_wall_clock())
+            // The time at which the lock was had: others may have held it for long.
+            health.failed($0, wasTrial: wasTrial, now: farm_host_clock(), wallClock: farm_host_wall_clock())
         }
         switch change {
         case .wentDown:
@@ -175,7 +176,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             Log.wentDown(farm.pointee.row, open.row, retry: health.retry)
         case .stillDown:
             farm.pointee.changed()
-            Log.stillDown(farm.pointee.row, open.row, now: now)
+            Log.stillDown(farm.pointee.row, open.row, now: farm_host_clock())
         default:
             break
         }

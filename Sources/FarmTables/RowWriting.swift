@@ -14,11 +14,7 @@ enum RowWriting {
             Log.lockFailed(row)
             return nil
         }
-        let sequence = farm_get32(&row.pointee.sequence)
-        if sequence & 1 != 0 {
-            Log.repaired(row, deadWriter: farm_get32(&row.pointee.writer))
-            repair(row)
-        }
+        if farm_get32(&row.pointee.sequence) & 1 != 0 { repairDead(row) }
         let result = marked(&row.pointee.sequence, &row.pointee.writer, pid, body)
         _ = apr_global_mutex_unlock(lock)
         return result
@@ -30,10 +26,7 @@ enum RowWriting {
             Log.lockFailed(row)
             return nil
         }
-        if farm_get32(&row.pointee.sequence) & 1 != 0 {
-            Log.repaired(row, deadWriter: farm_get32(&row.pointee.writer))
-            farm_row_note(row).repair()
-        }
+        if farm_get32(&row.pointee.sequence) & 1 != 0 { repairDead(row) }
         let result = marked(&row.pointee.sequence, &row.pointee.writer, pid, body)
         _ = apr_global_mutex_unlock(lock)
         return result
@@ -52,42 +45,70 @@ enum RowWriting {
         return result
     }
 
+    /// Repairs a row that a dead writer has left marked, if nobody has its lock: who has it, repairs it. The parent, after a
+    /// process has died. Whose mark it is, is not asked: who died while repairing has not put its own there yet.
+    static func repairLeft(_ row: MemberRow, lock: OpaquePointer) {
+        guard farm_get32(&row.pointee.sequence) & 1 != 0, apr_global_mutex_trylock(lock) == 0 else { return }
+        if farm_get32(&row.pointee.sequence) & 1 != 0 {
+            repairDead(row)
+            marked(&row.pointee.sequence, &row.pointee.writer, 0) {}
+        }
+        _ = apr_global_mutex_unlock(lock)
+    }
+
+    /// The same for a farm's row.
+    static func repairLeft(_ row: FarmRow, lock: OpaquePointer) {
+        guard farm_get32(&row.pointee.sequence) & 1 != 0, apr_global_mutex_trylock(lock) == 0 else { return }
+        if farm_get32(&row.pointee.sequence) & 1 != 0 {
+            repairDead(row)
+            marked(&row.pointee.sequence, &row.pointee.writer, 0) {}
+        }
+        _ = apr_global_mutex_unlock(lock)
+    }
+
+    private static func repairDead(_ row: MemberRow) {
+        Log.repaired(row, deadWriter: farm_get32(&row.pointee.writer))
+        repair(row)
+    }
+
+    private static func repairDead(_ row: FarmRow) {
+        Log.repaired(row, deadWriter: farm_get32(&row.pointee.writer))
+        farm_row_note(row).repair()
+    }
+
     /// Reads fields that belong together: again and again while somebody is writing them, but not for ever, for a writer
     /// may have died. One that lives may have lost its processor in the middle: it gets time to go on, about 50 ms in all.
-    static func read(_ sequence: UnsafeMutablePointer<UInt32>, _ body: () -> Void) {
+    /// False: what was read last is not of one moment, and is not to be believed.
+    static func read(_ sequence: UnsafeMutablePointer<UInt32>, _ body: () -> Void) -> Bool {
         for attempt in 0..<200 {
             if attempt >= 100 { farm_host_pause(500) }
             let before = farm_read32(sequence)
             body()
             farm_fence()
-            if before & 1 == 0 && farm_get32(sequence) == before { return }
+            if before & 1 == 0 && farm_get32(sequence) == before { return true }
         }
+        return false
     }
 
-    /// A copy of a note that is one note, and what `also` reads of the same moment.
+    /// A copy of a note that is one note, and what `also` reads of the same moment; nil when there is none to be had now,
+    /// and then each word that `also` has read stands alone.
     static func withCopy(
-        _ note: AdminNote, _ sequence: UnsafeMutablePointer<UInt32>, also: () -> Void = {}, _ body: (AdminNote) -> Void
+        _ note: AdminNote, _ sequence: UnsafeMutablePointer<UInt32>, also: () -> Void = {},
+        _ body: (AdminNote?) -> Void
     ) {
         withUnsafeTemporaryAllocation(of: farm_admin_note.self, capacity: 1) { room in
             let copy = room.baseAddress!
             copy.initialize(to: farm_admin_note())
-            read(sequence) {
+            let isOne = read(sequence) {
                 note.copy(to: copy)
                 also()
             }
-            forgetHalf(copy)
-            body(copy)
+            body(isOne && isWhole(copy) ? copy : nil)
         }
     }
 
-    /// Of a copy of a note whose writer is at it for long, or has died: half a note is nobody's.
-    static func forgetHalf(_ copy: AdminNote) {
-        guard copy.pointee.writing != 0 else { return }
-        farm_note_by(copy).pointee = 0
-        farm_note_reason(copy).pointee = 0
-        copy.pointee.until_us = 0
-        copy.pointee.inflight = 0
-    }
+    /// Whether a copy is of a note that nobody was changing: the parent changes one without a mark where it cannot have the lock.
+    static func isWhole(_ copy: AdminNote) -> Bool { copy.pointee.writing == 0 }
 
     /// Makes every field under the lock a value that some writer could have left: what was half done is undone in the
     /// member's favour, and the next failure or trial decides anew.

@@ -11,7 +11,9 @@ extension Engine {
         writer.byte(0x0A)
         for at in 0..<farms.count {
             writeFarmState(&writer, at)
-            for local in 0..<farms[at].members.count { writeMemberState(&writer, at, local) }
+            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: tables.metricCount) { values in
+                for local in 0..<farms[at].members.count { writeMemberState(&writer, at, local, values) }
+            }
         }
     }
 
@@ -19,26 +21,31 @@ extension Engine {
         let row = farms[at].row
         var admin = Admin.off
         RowWriting.withCopy(farm_row_note(row), &row.pointee.sequence, also: { admin = farms[at].admin }) { note in
-            guard admin != .on || note.pointee.by.0 != 0 else { return }
+            guard admin != .on || note?.hasAuthor == true else { return }
             beginLine(&out, at)
             writeAdmin(&out, admin, note)
             out.byte(0x0A)
         }
     }
 
-    private func writeMemberState(_ out: inout ByteWriter, _ at: Int, _ local: Int) {
+    /// `values`: room for those of its metrics. Where there is no copy that is one report, none of them is written: the next file
+    /// has them.
+    private func writeMemberState(
+        _ out: inout ByteWriter, _ at: Int, _ local: Int, _ values: UnsafeMutableBufferPointer<UInt64>
+    ) {
         let row = farms[at].members[local].row
         let configured = config.members[Int(firstMember(UInt32(at))) + local]
-        let values = self.values(farm: at, local: local)
+        let live = self.values(farm: at, local: local)
         var state = row.state
         var weight: UInt32 = 0
         let also = {
             state = row.state
             weight = farm_get32(&row.pointee.weight)
+            for metric in 0..<values.count { values[metric] = farm_get64(live + metric) }
         }
         RowWriting.withCopy(farm_member_row_note(row), &row.pointee.sequence, also: also) { note in
-            let isAdministered = state.admin.rawValue != configured.admin || note.pointee.by.0 != 0
-            let hasMetrics = (0..<tables.metricCount).contains { !SharedDouble.value(farm_get64(values + $0)).isNaN }
+            let isAdministered = state.admin.rawValue != configured.admin || note?.hasAuthor == true
+            let hasMetrics = note != nil && values.contains { !SharedDouble.value($0).isNaN }
             guard isAdministered || state.isDownByMonitor || weight != configured.weight || hasMetrics else { return }
             beginLine(&out, at)
             out.text("&member=")
@@ -58,8 +65,8 @@ extension Engine {
                 out.text("&weight=")
                 out.number(UInt64(weight))
             }
-            for metric in 0..<tables.metricCount {
-                let value = SharedDouble.value(farm_get64(values + metric))
+            for metric in 0..<values.count where hasMetrics {
+                let value = SharedDouble.value(values[metric])
                 guard !value.isNaN else { continue }
                 out.text("&metric=")
                 out.cString(farm_metric_row_name(tables.first.metricName(metric)), limit: Names.longestMetric)
@@ -75,17 +82,18 @@ extension Engine {
         out.formEncoded(ByteWriter.bytes(of: farm_row_name(farms[at].row), limit: Names.longest))
     }
 
-    private func writeAdmin(_ out: inout ByteWriter, _ admin: Admin, _ note: AdminNote) {
+    /// nil: who, why and until when cannot be had now. The state is kept, as in a row that is repaired.
+    private func writeAdmin(_ out: inout ByteWriter, _ admin: Admin, _ note: AdminNote?) {
         out.text("&admin=")
         out.text(admin.name)
         out.text("&by=")
-        out.formEncoded(ByteWriter.bytes(of: farm_note_by(note), limit: AdminWord.longestBy))
+        if let note { out.formEncoded(ByteWriter.bytes(of: farm_note_by(note), limit: AdminWord.longestBy)) }
         out.text("&reason=")
-        out.formEncoded(ByteWriter.bytes(of: farm_note_reason(note), limit: AdminWord.longestReason))
+        if let note { out.formEncoded(ByteWriter.bytes(of: farm_note_reason(note), limit: AdminWord.longestReason)) }
         out.text("&since=")
-        out.number(note.pointee.since_us)
+        out.number(note?.pointee.since_us ?? farm_host_wall_clock())
         out.text("&until=")
-        out.number(note.pointee.until_us)
+        out.number(note?.pointee.until_us ?? 0)
     }
 
     /// An exponent has a `+`, which a form would read as a blank.
@@ -179,4 +187,9 @@ extension Engine {
             noteHistory(farm: at, now: now)
         }
     }
+}
+
+extension UnsafeMutablePointer where Pointee == farm_admin_note {
+    /// Whether somebody set the state, and not the configuration. Of a copy.
+    fileprivate var hasAuthor: Bool { pointee.by.0 != 0 }
 }

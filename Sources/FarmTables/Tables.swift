@@ -93,10 +93,13 @@ public struct Tables {
     var metricNamesLock: OpaquePointer { first.locks[first.locks.count - 1] }
 
     /// The farm that a member's row belongs to, by the number it keeps (`number(of:)`).
-    func farm(number: UInt32) -> FarmRow? {
+    func farm(number: UInt32) -> FarmRow? { place(farm: number).map { farm($0) } }
+
+    /// Where the row of a farm is, by the same number.
+    func place(farm number: UInt32) -> Place? {
         let place = Place(block: Int(number >> 24), index: Int(number & 0xFF_FFFF))
         guard place.block < blockCount, place.index < Int(blocks[place.block].layout.farms) else { return nil }
-        return farm(place)
+        return place
     }
 
     /// The lock over what the administrator wants of a farm as a whole.

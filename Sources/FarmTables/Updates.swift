@@ -8,6 +8,7 @@ extension Engine {
     public func update(
         _ text: UnsafeMutableBufferPointer<UInt8>, caller: UnsafeMutableRawPointer?, out: UnsafeMutableRawPointer?
     ) {
+        guard !isOutside else { return refuse(UpdateRefusal(.outside, group: 0), out) }
         let capacity = Int(tables.first.layout.metrics)
         switch Update.parse(text, mostMetrics: capacity, number: Number.read) {
         case .refused(let refusal):

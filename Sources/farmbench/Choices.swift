@@ -60,7 +60,7 @@ final class ChoiceCase {
         world = BenchWorld(algorithm: algorithm, farms: 1, members: members, slots: 8, granularity: .row)
         requests = .allocate(capacity: Self.batch)
         requests.initialize(repeating: farm_request(), count: Self.batch)
-        let started = world.engine.pointee.startChild(pid: UInt32(getpid()))
+        let started = world.engine.pointee.startChild(pid: UInt32(getpid())) == .serves
         precondition(started, "there is no slot of the ledger")
         guard algorithm == .load else { return }
         // Without reports it draws as random does.

@@ -129,7 +129,7 @@ struct LockCase {
     }
 
     private func child(_ number: Int, latest milliseconds: Int) -> Never {
-        guard world.engine.pointee.startChild(pid: UInt32(getpid())) else { _exit(1) }
+        guard world.engine.pointee.startChild(pid: UInt32(getpid())) == .serves else { _exit(1) }
         let room = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 256)
         let latest = bench_ns() + 25_000_000_000 + UInt64(milliseconds) * 1_000_000
         var random = UInt64(number + 1) &* 0x9E37_79B9_7F4A_7C15

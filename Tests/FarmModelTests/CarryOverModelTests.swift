@@ -7,13 +7,21 @@ import Testing
 
     @Test(
         arguments: [
-            [[1], [], [], [2]], [[1], [], [2], [2, 1]], [[1], [], [1]], [[1], [1], [], [], [2]],
+            [[1], [], [], [2]], [[1], [], [2], [2, 1]], [[1], [], [1]],
             [[1, 2], [2], [2, 1], [1]],
         ])
     func aRetiredRowIsNobodyElsesWhileItIsKnown(_ configurations: [[Int]]) {
         holds(
             "carry-over, \(configurations), a death",
-            CarryOverProtocol.system(nil, configurations, deaths: 1, patience: .claimed))
+            CarryOverProtocol.system(nil, configurations, deaths: configurations.count > 4 ? 0 : 1))
+    }
+
+    /// With one slot, which not every child can have.
+    @Test func aRetiredRowIsNobodyElsesOverFiveConfigurations() {
+        let configurations = [[1], [1], [], [], [2]]
+        holds(
+            "carry-over, \(configurations), one slot, a death",
+            CarryOverProtocol.system(nil, configurations, deaths: 1, slots: 1))
     }
 
     @Test(
@@ -42,10 +50,19 @@ import Testing
     @Test func theConfigurationMoreIsForChildrenThatAreLate() {
         breaks(
             "carry-over, atOnce", CarryOverProtocol.unused,
-            CarryOverProtocol.system(
-                .atOnce, [[1], [], [2]], deaths: 1, patience: .oneBehind, remedy: .cleared))
+            CarryOverProtocol.system(.atOnce, [[1], [], [2]], deaths: 1, patience: .oneBehind))
+    }
+
+    /// The child writes to its slot and looks at the header, the parent writes to the header and looks at the slots: each needs a
+    /// fence between the two, so that one of them sees the other.
+    @Test func eitherSeesTheOther() {
         holds(
-            "carry-over, one behind, with the remedy",
-            CarryOverProtocol.system(nil, [[1], [], [2]], deaths: 1, patience: .oneBehind, remedy: .cleared))
+            "carry-over, relaxed",
+            CarryOverProtocol.system(nil, [[1], [], [], [2]], deaths: 0, slots: 1, relaxed: true))
+        for mutation in [CarryOverProtocol.Mutation.noFenceOfChild, .noFenceOfParent] {
+            breaks(
+                "carry-over, \(mutation), relaxed", CarryOverProtocol.unused,
+                CarryOverProtocol.system(mutation, [[1], [], [], [2]], deaths: 0, slots: 1, relaxed: true))
+        }
     }
 }

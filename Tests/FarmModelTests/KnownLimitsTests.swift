@@ -4,67 +4,10 @@ import Testing
 /// What the code does not keep, each with its shortest counterexample. docs/model.md says what that means in practice. Whoever
 /// mends one changes the model with the code, and the expectation here.
 @Suite struct KnownLimitsTests {
-    /// A reader that has tried for long believes its last copy, unless `writing` was 1 when it read that word.
-    @Test func aCopyThatWasNeverConfirmedMayBeOfTwoNotes() {
-        breaks(
-            "limit: an unconfirmed copy", RowProtocol.whole,
-            RowProtocol.system(relaxed: false, deaths: 0, tries: 1, reading: .init(believesLast: true)))
-        breaks(
-            "limit: an unconfirmed copy, only the first writer is slow or dead", RowProtocol.whole,
-            RowProtocol.system(relaxed: false, deaths: 1, tries: 2, reading: .init(believesLast: true)))
-    }
-
     /// Repair leaves the values of a report as a dead writer left them: each is one that was reported.
     @Test func aReportWhoseWriterDiedMayStayHalf() {
         breaks(
             "limit: half a report after a death", RowProtocol.oneReport,
             RowProtocol.reports(relaxed: false, deaths: 1, secondIsMonitor: true))
-    }
-
-    /// Between fork and claimSlot nobody knows of a child.
-    @Test func aChildThatIsTwoConfigurationsLateIsNotSeen() {
-        let configurations = [[1], [], [], [2]]
-        breaks(
-            "limit: a child two configurations late", CarryOverProtocol.unused,
-            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .none, remedy: .cleared))
-        holds(
-            "the remedy: a child looks again",
-            CarryOverProtocol.system(
-                nil, configurations, deaths: 1, patience: .none, remedy: .clearedAndLooksAgain))
-    }
-
-    /// A child without a slot chooses nobody, but stores updates and changes all the same.
-    @Test func aChildWithoutASlotIsNotSeen() {
-        breaks(
-            "limit: a child without a slot writes", CarryOverProtocol.unused,
-            CarryOverProtocol.system(
-                nil, [[1], [1], [], [], [2]], deaths: 0, patience: .claimed, slots: 1, writesWithoutSlot: true))
-    }
-
-    /// `noteFailure` looks at the clock before it has the lock, and writes what follows from it over what a later trial wrote.
-    @Test func aLateFailureMayTakeBackALaterTrialsClaim() {
-        breaks("limit: a late failure", TrialProtocol.one, TrialProtocol.system(deaths: 0, prompt: false))
-    }
-
-    /// Whether a farm is in panic is the view's word, also that of an old one while the next is made.
-    @Test func aPanicThatIsOverMayGoOnForOneChoice() {
-        breaks(
-            "limit: an old view's panic", ChoiceProtocol.calm,
-            ChoiceProtocol.system(
-                nil,
-                shape {
-                    $0.choices = [1, 1]
-                    $0.changes = 1
-                    $0.panic = true
-                }))
-        holds(
-            "a panic that is over, one thread",
-            ChoiceProtocol.system(
-                nil,
-                shape {
-                    $0.choices = [2]
-                    $0.changes = 1
-                    $0.panic = true
-                }))
     }
 }

@@ -58,4 +58,56 @@ import Testing
                     $0.parentChanges = true
                 }))
     }
+
+    /// `noteFailure` looked at the clock before it had the lock, and wrote what followed from it over what a later trial had
+    /// written. To look under the lock is not enough.
+    @Test func aLateFailureTookBackALaterTrialsClaim() {
+        breaks(
+            "without it: a late failure", TrialProtocol.one,
+            TrialProtocol.system(deaths: 0, failure: .clockBeforeLock))
+        breaks(
+            "without it: a late failure, the clock under the lock", TrialProtocol.one,
+            TrialProtocol.system(deaths: 0, failure: .overwrites))
+    }
+
+    /// A reader that had tried for long believed its last copy, unless `writing` was 1 when it read that word.
+    @Test func aCopyThatWasNeverConfirmedWasBelieved() {
+        breaks(
+            "without it: an unconfirmed copy is believed", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 0, tries: 1, reading: .init(believesLast: true)))
+        breaks(
+            "without it: an unconfirmed copy is believed, only the first writer is slow or dead", RowProtocol.whole,
+            RowProtocol.system(relaxed: false, deaths: 1, tries: 2, reading: .init(believesLast: true)))
+    }
+
+    /// Between fork and claimSlot nobody knows of a child. CarryOverModelTests has the same with its second look.
+    @Test func aChildThatWasTwoConfigurationsLateServed() {
+        breaks(
+            "without it: a child two configurations late", CarryOverProtocol.unused,
+            CarryOverProtocol.system(nil, [[1], [], [], [2]], deaths: 0, remedy: .cleared))
+    }
+
+    /// A child without a slot chose nobody, but stored updates and changes all the same.
+    @Test func aChildWithoutASlotWrote() {
+        let configurations = [[1], [1], [], [], [2]]
+        breaks(
+            "without it: a child without a slot writes", CarryOverProtocol.unused,
+            CarryOverProtocol.system(
+                nil, configurations, deaths: 0, patience: .claimed, slots: 1, writesWithoutSlot: true))
+        holds(
+            "with it: a child without a slot writes nothing",
+            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .claimed, slots: 1))
+    }
+
+    /// Whether a farm is in panic is the view's word, also that of an old one while the next was made.
+    @Test func aPanicThatWasOverWentOnForOneChoice() {
+        let shape = shape {
+            $0.choices = [1, 1]
+            $0.changes = 1
+            $0.panic = true
+        }
+        breaks(
+            "without it: an old view's panic", ChoiceProtocol.calm, ChoiceProtocol.system(.oldPanicGoesOn, shape))
+        holds("with it: in panic the rows are asked", ChoiceProtocol.system(nil, shape))
+    }
 }

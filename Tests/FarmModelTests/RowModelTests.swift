@@ -37,6 +37,15 @@ import Testing
             RowProtocol.system(relaxed: true, deaths: 2, secondIsMonitor: true, tries: 1))
     }
 
+    @Test func theParentRepairsWhatTheDeadHaveLeft() {
+        for secondIsMonitor in [false, true] {
+            holds(
+                "row, \(secondIsMonitor ? "administrator and monitor" : "two administrators"), two deaths, and the parent",
+                RowProtocol.system(
+                    relaxed: false, deaths: 2, secondIsMonitor: secondIsMonitor, tries: 1, parent: true))
+        }
+    }
+
     @Test(
         arguments: [
             (.noLock, RowProtocol.alone), (.noMark, RowProtocol.whole), (.noRepair, RowProtocol.repaired),

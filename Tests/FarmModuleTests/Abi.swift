@@ -16,7 +16,7 @@ final class Abi {
         let tables = try #require(Abi.makeTables(config, pool, granularity))
         self.tables = tables
         engine = try #require(farm_on_engine_create(tables, config.pointer))
-        if let pid { #expect(farm_on_child_start(engine, pid) == 1) }
+        if let pid { #expect(farm_on_child_start(engine, pid) == FARM_CHILD_SERVES) }
     }
 
     // The tables themselves live as long as their process, as the contract says.

@@ -22,7 +22,7 @@ import Testing
         #expect(farm_on_tables_granularity(nil) == FARM_NONE)
         #expect(farm_on_engine_create(nil, config.pointer) == nil)
         farm_on_engine_destroy(nil)
-        #expect(farm_on_child_start(nil, 1) == 0)
+        #expect(farm_on_child_start(nil, 1) == FARM_CHILD_OUTSIDE)
         farm_on_child_gone(nil, 1)
         farm_on_sweep(nil)
         #expect(farm_on_find_farm(nil, "app", 3) == FARM_NONE)

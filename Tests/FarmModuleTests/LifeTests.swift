@@ -53,7 +53,7 @@ import Testing
                 count, &error) == 1)
         #expect(error == 0)
         let engine = try #require(farm_on_engine_create(abi.tables, wide.pointer))
-        #expect(farm_on_child_start(engine, 2) == 1)
+        #expect(farm_on_child_start(engine, 2) == FARM_CHILD_SERVES)
         var request = farm_request()
         for _ in 0..<100 {
             #expect(farm_on_choose(engine, &request, 1) == 1)
@@ -63,6 +63,21 @@ import Testing
         // The old child ends its request after the restart.
         #expect(farm_on_end(abi.engine, &open, FARM_SAW_SENT | FARM_SAW_ANSWER, 1, 0, 0) == 0)
         farm_on_engine_destroy(engine)
+    }
+
+    /// What C is told of a child's beginning.
+    @Test func whatAChildIsToDo() throws {
+        let abi = try Abi(config, pid: nil)
+        let late = abi.engine
+        let engines = try (0..<2).map { _ in try #require(farm_on_engine_create(abi.tables, abi.config.pointer)) }
+        #expect(farm_on_child_start(late, 1) == FARM_CHILD_LATE)
+        #expect(farm_on_child_start(engines[0], 2) == FARM_CHILD_SERVES)
+        #expect(farm_on_child_start(engines[1], 0) == FARM_CHILD_OUTSIDE)
+        var request = farm_request()
+        #expect([late, engines[1]].allSatisfy { farm_on_choose($0, &request, 1) == 0 })
+        #expect(farm_on_choose(engines[0], &request, 1) == 1)
+        farm_on_drop(engines[0], &request)
+        for engine in engines { farm_on_engine_destroy(engine) }
     }
 
     @Test func algorithmsByNumberAndName() {

@@ -99,7 +99,7 @@ import Testing
     @Test func childrenComeAndGo() throws {
         let world = World(slots: 6)
         let specs = [farm("f", "a", "b", "c")]
-        let engines = try (0..<12).map { _ in try #require(world.configure(specs)) }
+        let engines = try #require(world.copies(of: specs, 12))
         let shared = Shared((engines: engines, tables: world.tables))
         onThreads(4) { number in
             for life in 0..<3 {

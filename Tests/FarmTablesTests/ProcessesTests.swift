@@ -1,3 +1,4 @@
+import CAPR
 import CFarm
 import CFarmABI
 import FarmCore
@@ -97,6 +98,46 @@ import Testing
         #expect(world.ledgerTotal() == 0)
     }
 
+    /// A row that a process was writing when it died: the parent does not leave it to the next writer, if there is one.
+    @Test(arguments: [LockGranularity.row, .farm, .engine])
+    func theParentRepairsWhatTheDeadHaveLeft(_ granularity: LockGranularity) throws {
+        let world = World(granularity: granularity)
+        let name = "left-\(granularity.name)"
+        _ = try world.child([farm(name, name, "whole")], pid: 11)
+        let alive = try world.child([farm(name, name, "whole")], pid: 12)
+        ManagementTests.manage(alive, "farm=\(name)&member=\(name)&admin=off&by=me")
+        let (row, whole) = (alive.row(0), alive.pointee.farms[0].row)
+        let untouched = alive.row(1).pointee.sequence
+        row.pointee.sequence |= 1
+        whole.pointee.sequence |= 1
+        row.pointee.writer = 11
+        row.pointee.note.writing = 1
+        whole.pointee.writer = 11
+        world.tables.pointee.processGone(pid: 11)
+        #expect(row.pointee.sequence % 2 == 0 && whole.pointee.sequence % 2 == 0)
+        #expect(alive.row(1).pointee.sequence == untouched, "only what was left")
+        #expect(row.state.admin == .off && ManagementTests.by(row.pointee.note).isEmpty)
+        #expect(
+            HostLog.lines(naming: "process 11 died while it wrote the row of member \(name)").map(\.number) == [104])
+        #expect(HostLog.lines(naming: "process 11 died while it wrote the row of farm \(name)").map(\.number) == [116])
+    }
+
+    /// Who has the lock of such a row repairs it; the parent does not wait for it.
+    @Test func theParentWaitsForNobody() throws {
+        let world = World()
+        _ = try world.child([farm("held", "held-row")], pid: 11)
+        let alive = try world.child([farm("held", "held-row")], pid: 12)
+        alive.row(0).pointee.sequence |= 1
+        #expect(apr_global_mutex_lock(world.locks[0]) == 0)
+        let shared = Shared(world)
+        onThreads(1) { _ in shared.value.tables.pointee.processGone(pid: 11) }
+        #expect(alive.row(0).pointee.sequence % 2 == 1)
+        #expect(apr_global_mutex_unlock(world.locks[0]) == 0)
+        _ = alive.pointee.write(farm: 0, local: 0) { _ in }
+        #expect(alive.row(0).pointee.sequence % 2 == 0)
+        #expect(HostLog.lines(naming: "held-row").map(\.number) == [104])
+    }
+
     /// A process that is really dead: nobody told the parent, it finds out.
     @Test func theSweepFindsTheDead() throws {
         let process = Process()
@@ -137,6 +178,65 @@ import Testing
         for at in 0..<3 { #expect(UInt32(bitPattern: alive.inflight(at)) == alive.pointee.members[at].ledger.pointee) }
     }
 
+    /// Between its fork and its claim of a slot nobody knows of a child. When two configurations have come meanwhile, the third
+    /// may give its rows to others.
+    @Test(arguments: [0, 1, 2, 5]) func aChildThatComesTooLateServesNobody(_ configurations: Int) throws {
+        let world = World()
+        let child = try #require(world.configure([farm("late", "a")]))
+        for _ in 0..<configurations { _ = try #require(world.configure([farm("other", "x")])) }
+        let start = child.pointee.startChild(pid: 11)
+        #expect(start == (configurations < 2 ? .serves : .late))
+        #expect((child.chosen() != nil) == (configurations < 2))
+        #expect(world.tables.pointee.first.slot(0).pointee.pid == 11)
+        world.tables.pointee.processGone(pid: 11)
+        #expect(world.tables.pointee.first.slot(0).pointee.pid == 0)
+        #expect(world.ledgerTotal() == 0)
+    }
+
+    @Test func whoComesTooLateSaysSo() throws {
+        let before = HostLog.lines(naming: "two configurations have been taken").count
+        let world = World()
+        let child = try #require(world.configure([farm("late", "a")]))
+        for _ in 0..<2 { _ = try #require(world.configure([])) }
+        #expect(child.pointee.startChild(pid: 11) == .late)
+        let lines = HostLog.lines(naming: "two configurations have been taken")
+        #expect(lines.count > before && lines.allSatisfy { $0.number == 119 && $0.level == FARM_LOG_NOTICE })
+    }
+
+    /// A child without a slot: its rows may be others' at any time, so it touches none of them.
+    @Test(arguments: [0, 12] as [UInt32]) func whoHasNoSlotWritesNothing(_ pid: UInt32) throws {
+        let world = World(slots: 1)
+        let specs = [farm("outside", "a") { $0.load = "cpu" }]
+        let inside = try world.child(specs, pid: 11)
+        ManagementTests.manage(inside, "farm=outside&member=a&admin=off&until=10&by=me")
+        let outside = try #require(world.configure(specs))
+        #expect(outside.pointee.startChild(pid: pid) == .outside)
+        let before = world.memory()
+        let change = ManagementTests.manage(outside, "farm=outside&member=a&admin=on")
+        #expect(change.status == 503)
+        #expect(change.text.contains("takes no part in the farms, and nothing was changed; the error log says why"))
+        var text = bytes("farm=outside&member=a&cpu=1&new=2&health=down")
+        let output = Output()
+        text.withUnsafeMutableBufferPointer { outside.pointee.update($0, caller: nil, out: output.handle) }
+        #expect(output.status == 503)
+        #expect(output.text.contains("takes no part in the farms, and nothing was stored; the error log says why"))
+        #expect(!output.text.contains("group"))
+        #expect(outside.chosen() == nil)
+        outside.pointee.countRedirected(0)
+        outside.pointee.countForwarded(0)
+        // The state's end has come: it is not its to end.
+        HostClock.$wall.withValue(ManagementTests.wall + 20_000_000) {
+            var request = farm_request()
+            #expect(outside.pointee.condition(of: request) == .down)
+            request.farm = 0
+            _ = outside.text(.json)
+        }
+        #expect((world.memory() == before) as Bool)
+        #expect(inside.row(0).state.admin == .off)
+        HostClock.$wall.withValue(ManagementTests.wall + 20_000_000) { inside.pointee.tick() }
+        #expect(inside.row(0).state.admin == .on)
+    }
+
     /// No process has the number 0: it is the mark of a free slot.
     @Test func zeroIsNoProcess() throws {
         let world = World()
@@ -160,7 +260,7 @@ import Testing
     /// Children that start at the same time: every one has a slot, none shares.
     @Test func claimsAreExact() throws {
         let world = World(slots: 64)
-        let engines = try (0..<65).map { _ in try #require(world.configure(config)) }
+        let engines = try #require(world.copies(of: config, 65))
         let shared = Shared(engines)
         onThreads(8) { number in
             for at in number * 8..<number * 8 + 8 { _ = shared.value[at].start(pid: UInt32(at + 1)) }

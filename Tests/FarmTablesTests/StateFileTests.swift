@@ -79,6 +79,31 @@ import Testing
         #expect(Self.write(new) == text, "and the same is written again")
     }
 
+    /// Somebody is writing a row, or has died at it: its state is kept, and what may be of two notes or reports is left out. The next
+    /// file has it.
+    @Test func aRowThatIsBeingWritten() throws {
+        let before = World()
+        let old = try before.child(app, pid: 1)
+        ManagementTests.manage(old, "farm=app&member=a&admin=off&by=me&reason=why&until=2h&weight=7")
+        ManagementTests.manage(old, "farm=gold&admin=drain&by=me&reason=why")
+        update(old, "farm=app&member=a&cpu=0.25")
+        let whole = Self.write(old)
+        old.row(0).pointee.sequence |= 1
+        old.pointee.farms[1].row.pointee.sequence |= 1
+        let text = HostClock.$wall.withValue(ManagementTests.wall + 5) { Self.write(old) }
+        #expect(!text.contains("why") && !text.contains("by=me") && !text.contains("cpu"))
+        let after = World()
+        let new = try #require(after.configure(app))
+        #expect(Self.read(new, text) == nil)
+        #expect(new.row(0).state.admin == .off && new.row(0).pointee.weight == 7)
+        let note = new.row(0).pointee.note
+        #expect((note.since_us, note.until_us) == (ManagementTests.wall + 5, 0))
+        #expect(new.pointee.farms[1].admin == .drain)
+        old.row(0).pointee.sequence += 1
+        old.pointee.farms[1].row.pointee.sequence += 1
+        #expect(Self.write(old) == whole)
+    }
+
     /// Failures do not: a member that was down by them is tried anew.
     @Test func whatFailuresDidIsForgotten() throws {
         let world = World()

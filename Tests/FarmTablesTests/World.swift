@@ -49,6 +49,16 @@ final class World {
         return engine
     }
 
+    /// Copies of one configuration, as children have them that are forked in it.
+    func copies(of farms: [FarmSpec], _ count: Int) -> [UnsafeMutablePointer<Engine>]? {
+        let before = generation
+        let copies = (0..<count).compactMap { _ in
+            tables.pointee.first.header.pointee.config_generation = before
+            return configure(farms)
+        }
+        return copies.count == count ? copies : nil
+    }
+
     /// A configuration in a process that serves.
     func child(_ farms: [FarmSpec], pid: UInt32) throws -> UnsafeMutablePointer<Engine> {
         let engine = try #require(configure(farms))
@@ -80,7 +90,7 @@ extension LockGranularity: @unchecked Sendable {}
 
 extension UnsafeMutablePointer where Pointee == Engine {
     /// Makes it the engine of a child.
-    func start(pid: UInt32) -> Bool { pointee.startChild(pid: pid) }
+    func start(pid: UInt32) -> Bool { pointee.startChild(pid: pid) == .serves }
 
     /// The row of a member by its number in the configuration.
     func row(_ member: Int) -> MemberRow { pointee.members[member].row }

@@ -5,6 +5,8 @@ public struct ChangeRefusal {
         case noFarm, badFarm, badMember, badAdmin, longBy, unreadableBy, longReason, unreadableReason
         case badUntil, past, untilOn, badHealth, badWeight, noAdmin, nothing, healthOfFarm, weightOfFarm
         case wrongNonce, unknownFarm, unknownMember, locked
+        /// The process that was asked may change nothing.
+        case outside
     }
 
     public var kind: Kind
@@ -27,7 +29,7 @@ public struct ChangeRefusal {
         switch kind {
         case .wrongNonce: 403
         case .unknownFarm, .unknownMember: 404
-        case .locked: 503
+        case .locked, .outside: 503
         default: 400
         }
     }
@@ -69,6 +71,10 @@ public struct ChangeRefusal {
             say(" has no member %:; the status lists those that it has", &out)
         case .locked:
             out.text("the lock of this state cannot be taken, and nothing was changed; the error log says more")
+        case .outside:
+            out.text(ProcessRefusal.reason)
+            out.text(", and nothing was changed")
+            out.text(ProcessRefusal.advice)
         }
     }
 
@@ -88,4 +94,10 @@ public struct ChangeRefusal {
             }
         }
     }
+}
+
+/// What a process of httpd says that takes no part in the farms.
+enum ProcessRefusal {
+    static var reason: StaticString { "this process of httpd takes no part in the farms" }
+    static var advice: StaticString { "; the error log says why (FARM00009, FARM00106); others may: ask again" }
 }

@@ -7,12 +7,12 @@ public struct UpdateRefusal {
         case unknownFarm, unknownMember, noCaller, severalCallers
         // What the table has no room for.
         case tooManyNames
-        // What this host cannot do.
-        case locked
+        // What this host cannot do, or this process of it; the latter is of no group.
+        case locked, outside
     }
 
     public var kind: Kind
-    /// The group that is at fault, from 1.
+    /// The group that is at fault, from 1; 0: none is.
     public var group: Int
     /// What was sent; parts of the text that was parsed.
     public var name: UnsafeBufferPointer<UInt8>
@@ -42,15 +42,16 @@ public struct UpdateRefusal {
         switch kind {
         case .unknownFarm, .unknownMember, .noCaller: 404
         case .tooManyNames: 413
-        case .locked: 503
+        case .locked, .outside: 503
         default: 400
         }
     }
 
-    /// One line, without its end: `error: WHAT (group N)`.
+    /// One line, without its end: `error: WHAT (group N)`, or without a group.
     public func write(to out: inout ByteWriter) {
         out.text("error: ")
         writeReason(to: &out)
+        guard group > 0 else { return }
         out.text(" (group ")
         out.number(UInt64(group))
         out.text(")")
@@ -110,6 +111,10 @@ public struct UpdateRefusal {
             out.text("; write member=NAME")
         case .locked:
             out.text("the lock of the member's row cannot be taken, and it was not stored; the error log says more")
+        case .outside:
+            out.text(ProcessRefusal.reason)
+            out.text(", and nothing was stored")
+            out.text(ProcessRefusal.advice)
         case .tooManyNames:
             out.text("the table of metrics has no room for the name ")
             if let metric {

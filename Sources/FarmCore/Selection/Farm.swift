@@ -156,15 +156,21 @@ public struct Farm {
 
     private var oldView: UnsafeMutablePointer<View> { views + Int(farm_read32(current) & 1) }
 
-    /// Whether a view that is out of date may be used while the next one is made.
-    private var oldWillDo: Bool { freshness.expect == 0 || freshness.ignores }
+    /// Whether a view that is out of date may be used while the next one is made. One of a panic admits members that are down,
+    /// and the panic may be over.
+    private func oldWillDo(_ view: UnsafeMutablePointer<View>) -> Bool {
+        (freshness.expect == 0 || freshness.ignores) && farm_get32(&view.pointee.mask) == Admission.usual.mask
+    }
 
     /// The view to choose from, rebuilt when it is out of date. While another thread is at it, the old one, or nil where that
     /// will not do: the row has the last word on every member that a view names, but it is the view that knows who has not
-    /// reported in time. `deadline`: when it is out of date whatever else happens.
+    /// reported in time, and whether there is a panic. `deadline`: when it is out of date whatever else happens.
     @inline(never)
     public func renewedView(now: UInt64, deadline: UInt64 = .max) -> UnsafeMutablePointer<View>? {
-        guard farm_swap32(rebuilding, 0, 1) != 0 else { return oldWillDo ? oldView : nil }
+        guard farm_swap32(rebuilding, 0, 1) != 0 else {
+            let old = oldView
+            return oldWillDo(old) ? old : nil
+        }
         let next = (farm_read32(current) & 1) ^ 1
         let generation = farm_read64(&row.pointee.generation)
         let view = views + Int(next)
@@ -178,7 +184,7 @@ public struct Farm {
     /// another one yet; and while another thread is at the next one.
     public func goodView(now: UInt64) -> UnsafeMutablePointer<View>? {
         let view = views + Int(farm_read32(current) & 1)
-        if oldWillDo && farm_get32(rebuilding) != 0 { return view }
+        if farm_get32(rebuilding) != 0 && oldWillDo(view) { return view }
         let changes = farm_read64(&view.pointee.generation) ^ farm_read64(&row.pointee.generation)
         return changes >> 32 == 0 && now < farm_get64(&view.pointee.deadline)
             && now < farm_get64(&view.pointee.nextForLoads) ? view : nil

@@ -37,7 +37,7 @@ public struct PassiveHealth {
             guard wasTrial else { return .none }
             let trials = min(row.pointee.failed_trials &+ 1, Self.doublings)
             row.pointee.failed_trials = trials
-            farm_set64(&row.pointee.retry_at, now &+ retry << UInt64(trials))
+            postpone(row, until: now &+ retry << UInt64(trials))
             return .stillDown
         }
         let fails = farm_get32(&row.pointee.fails) &+ 1
@@ -48,6 +48,14 @@ public struct PassiveHealth {
         farm_set64(&row.pointee.status_since_us, wallClock)
         row.publish(state.with(downByFailures: true))
         return .wentDown
+    }
+
+    /// Moves the next trial on, and never back: others claim trials without the lock, also since the clock was looked at.
+    private func postpone(_ row: MemberRow, until next: UInt64) {
+        var due = farm_get64(&row.pointee.retry_at)
+        while due < next && farm_swap64(&row.pointee.retry_at, due, next) == 0 {
+            due = farm_get64(&row.pointee.retry_at)
+        }
     }
 
     /// Puts down a member that stands out from its farm, for longer each time it does so soon again. Under the row's lock;

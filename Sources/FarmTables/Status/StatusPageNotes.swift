@@ -12,6 +12,10 @@ extension StatusSnapshot {
         let reason = ByteWriter.bytes(of: farm_note_reason(note), limit: AdminWord.longestReason)
         out.text("<b>")
         out.text(admin.name)
+        if note.pointee.since_us == 0 {
+            // The snapshot could have no copy of it: somebody is at it, or has died at it just now.
+            return out.text("</b>, by whom and why is not known at this moment")
+        }
         out.text("</b> by ")
         if by.isEmpty { out.text("the configuration") } else { writeWords(&out, by) }
         if !reason.isEmpty {

@@ -106,17 +106,23 @@ struct StatusSnapshot: ~Copyable {
         let copy = rows + at
         copies.initializeElement(at: at, to: Member(row: copy, ledger: member.ledger))
         let kept = values + at * metricCount
-        RowWriting.read(&row.pointee.sequence) {
+        let isOne = RowWriting.read(&row.pointee.sequence) {
             Self.copyWords(row, to: copy)
             for metric in 0..<metricCount { kept[metric] = farm_get64(live + metric) }
         }
-        RowWriting.forgetHalf(farm_member_row_note(copy))
+        if isOne && RowWriting.isWhole(farm_member_row_note(copy)) { return }
+        Self.forget(farm_member_row_note(copy))
+        for metric in 0..<metricCount { kept[metric] = SharedDouble.word(.nan) }
     }
 
     private static func copy(_ row: FarmRow, to copy: FarmRow) {
-        RowWriting.read(&row.pointee.sequence) { copyWords(row, to: copy) }
-        RowWriting.forgetHalf(farm_row_note(copy))
+        let isOne = RowWriting.read(&row.pointee.sequence) { copyWords(row, to: copy) }
+        if !isOne || !RowWriting.isWhole(farm_row_note(copy)) { forget(farm_row_note(copy)) }
     }
+
+    /// Of a copy that may be of two notes or reports nothing is said that only their words together say. The state and the load,
+    /// which requests go by as they stand, are of one of them.
+    private static func forget(_ note: AdminNote) { note.initialize(to: farm_admin_note()) }
 
     /// Word by word, as every word of a row may be read at any time.
     private static func copyWords<Row>(_ row: UnsafeMutablePointer<Row>, to copy: UnsafeMutablePointer<Row>) {

@@ -28,6 +28,16 @@ import Testing
         #expect(message(kind, name: bytes("app"), value: bytes("web")) == ("error: \(what) (group 3)", status))
     }
 
+    /// Of no group: it is the process that was asked.
+    @Test func ofAProcess() {
+        #expect(
+            message(.outside, group: 0)
+                == (
+                    "error: this process of httpd takes no part in the farms, and nothing was stored; "
+                        + "the error log says why (FARM00009, FARM00106); others may: ask again", 503
+                ))
+    }
+
     @Test func ofAMetric() throws {
         let refusal = UpdateRefusal(.tooManyNames, group: 2, metric: try #require(MetricNameTests.named("db.conns")))
         #expect(refusal.status == 413)

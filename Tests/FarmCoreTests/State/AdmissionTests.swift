@@ -93,6 +93,22 @@ import Testing
         #expect(served(test) == [1, 2, 4], "three of five are enough")
     }
 
+    /// While another thread makes the next view, the old one is not believed that there still is a panic.
+    @Test(arguments: Algorithm.allCases) func anOldPanicIsNotBelieved(_ algorithm: Algorithm) {
+        let test = make(algorithm, 4, panic: 60, down: 2)
+        #expect(served(test) == [0, 1, 2, 3])
+        test.setState(1, admin: .on, down: false)
+        test.farm.changed()
+        test.farm.rebuilding.pointee = 1
+        #expect(served(test) == [1, 2, 3])
+        test.setState(1, admin: .on, down: true)
+        test.rows[1].pointee.retry_at = .max
+        test.farm.changed()
+        #expect(served(test) == [0, 1, 2, 3], "and one that has begun is seen by the rows")
+        test.farm.rebuilding.pointee = 0
+        #expect(served(test) == [0, 1, 2, 3])
+    }
+
     /// Silence alone: a farm whose members all fell silent goes on with all of them.
     @Test func silence() {
         let test = TestFarm(.roundrobin, weights: [1, 1], freshness: Freshness(expect: 100, ignores: false), panic: 50)

@@ -95,6 +95,19 @@ import Testing
         }
     }
 
+    /// A trial lasted so long that another was claimed meanwhile: what it then says does not bring the next one forward.
+    @Test func aLateFailureTakesNothingBack() {
+        let health = PassiveHealth(fall: 1, retry: 10 * second)
+        goDown(health, at: 0)
+        #expect(health.claimTrial(row, now: 10 * second))
+        #expect(health.claimTrial(row, now: 100 * second))
+        #expect(health.failed(row, wasTrial: true, now: 20 * second, wallClock: 1) == .stillDown)
+        #expect(row.pointee.retry_at == 110 * second)
+        #expect(!health.claimTrial(row, now: 110 * second - 1))
+        #expect(health.failed(row, wasTrial: true, now: 101 * second, wallClock: 1) == .stillDown)
+        #expect(row.pointee.retry_at == 141 * second)
+    }
+
     @Test func aTrialThatSucceedsBringsItUp() {
         let health = PassiveHealth(fall: 2, retry: 10 * second)
         goDown(health, at: 0)

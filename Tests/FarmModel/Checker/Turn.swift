@@ -85,6 +85,13 @@ public struct Turn {
         moment.memory?.lock(lock.at, who)
     }
 
+    /// apr_global_mutex_trylock: whether the thread has it now.
+    public mutating func tryTake(_ lock: Lock) -> Bool {
+        guard moment.bytes[system.locksAt + lock.at] == 0 else { return false }
+        take(lock)
+        return true
+    }
+
     /// apr_global_mutex_unlock.
     public mutating func release(_ lock: Lock) {
         moment.bytes[system.locksAt + lock.at] = 0

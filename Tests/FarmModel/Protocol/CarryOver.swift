@@ -1,8 +1,9 @@
 /// Rows over configurations, and the slots that tell the parent which configurations are still in use.
 ///
-/// Sources/FarmTables/CarryOver.swift (plan, bind, retireOthers, freeRetired), Processes.swift (claimSlot, oldestGenerationInUse,
+/// Sources/FarmTables/CarryOver.swift (plan, bind, retireOthers, freeRetired), Processes.swift (claimSlot, isLate, oldestGenerationInUse,
 /// releaseSlot). The parent is one thread and alone touches rows here, so a configuration is a few steps: only its reads of the
-/// slots meet others. Memory is ordered: a child is forked by whom it races with, and claims by compare-and-swap.
+/// slots meet others. Of the order of memory one thing matters, which is a run of its own: a child writes to its slot and then looks
+/// at the header, the parent the other way round.
 public enum CarryOverProtocol {
     public enum Mutation: CaseIterable, Sendable {
         /// A retired row is free though a process of a configuration that had it lives.
@@ -15,6 +16,10 @@ public enum CarryOverProtocol {
         case namesForgotten
         /// A slot is claimed by looking and then setting.
         case looseClaim
+        /// A child looks at the header's number without a fence after its claim.
+        case noFenceOfChild
+        /// The parent looks at the slots without a fence after the header's number.
+        case noFenceOfParent
     }
 
     /// How late a child may be: between fork and claimSlot no slot tells of it.
@@ -30,9 +35,10 @@ public enum CarryOverProtocol {
     /// How late children are kept from harm.
     public enum Remedy {
         case none
-        /// What the code does: a slot that is released forgets its configuration: until its next owner has set its own it counts as the oldest.
+        /// A slot that is released forgets its configuration: until its next owner has set its own it counts as the oldest.
         case cleared
-        /// That, and what the code does not do: a child that has claimed its slot serves only if at most one configuration has come since its own.
+        /// That, and what the code does: a child that has claimed its slot serves only if at most one configuration has come since
+        /// its own.
         case clearedAndLooksAgain
     }
 
@@ -56,7 +62,7 @@ public enum CarryOverProtocol {
         /// 1: the child serves requests.
         let serves: [Note]
         let configurations: [[Int]]
-        /// A child without a slot chooses nobody, but goes on with updates and changes, as the code does.
+        /// A child without a slot chooses nobody, but goes on with updates and changes, as the code once did.
         let writesWithoutSlot: Bool
         let mutation: Mutation?
     }
@@ -67,11 +73,10 @@ public enum CarryOverProtocol {
 
     /// The parent takes the configurations, each with these names, one after the other, and forks a child in each.
     public static func system(
-        _ mutation: Mutation? = nil, _ configurations: [[Int]], deaths: Int, patience: Patience,
-        remedy: Remedy = .cleared,
-        slots: Int = 2, writesWithoutSlot: Bool = false
+        _ mutation: Mutation? = nil, _ configurations: [[Int]], deaths: Int, patience: Patience = .none,
+        remedy: Remedy = .clearedAndLooksAgain, slots: Int = 2, writesWithoutSlot: Bool = false, relaxed: Bool = false
     ) -> System {
-        let system = System()
+        let system = System(relaxed: relaxed)
         let count = configurations.count
         let words = Words(
             pids: (0..<slots).map { _ in system.word() }, generations: (0..<slots).map { _ in system.word() },
@@ -151,7 +156,8 @@ public enum CarryOverProtocol {
             if remedy != .clearedAndLooksAgain { turn[words.serves[at]] = 1 }
         }
         if remedy == .clearedAndLooksAgain {
-            program.step("the remedy: look at the header's config_generation again") { turn in
+            if words.mutation != .noFenceOfChild { program.step("Tables.isLate: farm_fence") { $0.fence() } }
+            program.step("Tables.isLate: get the header's config_generation") { turn in
                 if turn.get(words.generation) > at + 2 { giveUp(&turn) } else { turn[words.serves[at]] = 1 }
             }
         }
@@ -181,6 +187,9 @@ public enum CarryOverProtocol {
                 bind(&turn, words, at)
                 turn.set(words.generation, generation)
                 turn[oldest] = generation
+            }
+            if words.mutation != .noFenceOfParent {
+                program.step("oldestGenerationInUse: farm_fence") { $0.fence() }
             }
             for slot in slots {
                 let skip = program.label()

@@ -18,6 +18,8 @@ public enum ChoiceProtocol {
         case orderEmptied
         /// Two threads may rebuild at once.
         case twoBuilders
+        /// While the next view is made, the old one is used also if it is one of a panic, as the code once did.
+        case oldPanicGoesOn
     }
 
     public struct Shape: Sendable {
@@ -71,6 +73,9 @@ public enum ChoiceProtocol {
         let counted: [Note]
         let mutation: Mutation?
         let shape: Shape
+
+        /// Without `panic=` no view is one of a panic.
+        var looksAtMask: Bool { shape.panic && mutation != .oldPanicGoesOn }
     }
 
     public static func system(_ mutation: Mutation? = nil, _ shape: Shape = Shape()) -> System {
@@ -158,11 +163,12 @@ public enum ChoiceProtocol {
         let end = program.label()
         let refuse = program.label()
         let pick = program.label()
+        let rows = program.label()
         program.here(begin)
         program.step("a choice begins") { $0[registers.after] = $0.read(words.complete) }
-        findView(program, words, registers, pick)
+        findView(program, words, registers, pick, rows)
         program.here(pick)
-        draw(program, words, registers, end: end)
+        draw(program, words, registers, lastLook: rows, end: end)
         program.here(refuse)
         program.step("the request is refused") { turn in
             turn.require(turn[registers.after] == 0, refused)
@@ -183,8 +189,8 @@ public enum ChoiceProtocol {
         return program
     }
 
-    /// Farm.freshView, goodView and renewedView: the view's number in a register.
-    private static func findView(_ program: Program, _ words: Words, _ r: Registers, _ pick: Label) {
+    /// Farm.freshView, goodView and renewedView: the view's number in a register, or to the rows.
+    private static func findView(_ program: Program, _ words: Words, _ r: Registers, _ pick: Label, _ rows: Label) {
         let renew = program.label()
         let rebuild = program.label()
         program.step("Farm.freshView: read current") { $0[r.view] = $0.read(words.current) }
@@ -198,7 +204,13 @@ public enum ChoiceProtocol {
         program.step("Farm.goodView: read current") { $0[r.view] = $0.read(words.current) }
         program.step("Farm.goodView: get rebuilding") { turn in
             // All changes here move the generation's high half, so what goodView compares then says no.
-            if turn.get(words.rebuilding) != 0 { turn.go(pick) } else { turn.go(renew) }
+            if turn.get(words.rebuilding) == 0 { turn.go(renew) } else if !words.looksAtMask { turn.go(pick) }
+        }
+        if words.looksAtMask {
+            // In panic what goodView compares then says no, and renewedView is asked.
+            program.step("Farm.goodView: get the view's mask") { turn in
+                if turn.get(words.views[turn[r.view]].mask) == 0 { turn.go(pick) }
+            }
         }
         program.here(renew)
         program.step("Farm.renewedView: swap rebuilding") { turn in
@@ -206,7 +218,12 @@ public enum ChoiceProtocol {
         }
         program.step("Farm.renewedView: read current, the old one will do") { turn in
             turn[r.view] = turn.read(words.current)
-            turn.go(pick)
+            if !words.looksAtMask { turn.go(pick) }
+        }
+        if words.looksAtMask {
+            program.step("Farm.renewedView: get the old view's mask, in panic the rows are asked") { turn in
+                turn.go(turn.get(words.views[turn[r.view]].mask) == 0 ? pick : rows)
+            }
         }
         program.here(rebuild)
         build(program, words, r)
@@ -273,8 +290,7 @@ public enum ChoiceProtocol {
     }
 
     /// Farm.chosen, pick, lookThrough and lastLook with admit.
-    private static func draw(_ program: Program, _ words: Words, _ r: Registers, end: Label) {
-        let lastLook = program.label()
+    private static func draw(_ program: Program, _ words: Words, _ r: Registers, lastLook: Label, end: Label) {
         func admit(_ turn: inout Turn, _ index: Int) -> Bool {
             turn.require(words.status.indices.contains(index), members)
             guard words.status.indices.contains(index) else { return false }

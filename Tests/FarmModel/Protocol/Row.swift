@@ -9,9 +9,9 @@ public enum RowProtocol {
 
     /// How a reader copies.
     public struct Reading {
-        /// The state is read after the copy counts, as StateFile.writeMemberState does, not within it.
+        /// The state is read after the copy counts, as StateFile.writeMemberState once did, not within it.
         public var stateAfterwards = false
-        /// A copy that could never be confirmed is believed unless it says that it is half, as RowWriting.read and forgetHalf do.
+        /// A copy that could never be confirmed is believed unless it says that it is half, as the code once did.
         public var believesLast = false
 
         public init(stateAfterwards: Bool = false, believesLast: Bool = false) {
@@ -25,6 +25,8 @@ public enum RowProtocol {
     public static let alone = "one writer at a time"
     public static let kept = "no change of a state is lost"
     public static let even = "a row that nobody has is whole, or marked"
+
+    public static let seen = "a row whose writer's end the parent has seen is not left marked"
 
     public static let oneReport = "a report that is believed is one report"
 
@@ -41,20 +43,23 @@ public enum RowProtocol {
         let mutation: Mutation?
     }
 
-    /// Two writers of notes or of health, and a reader.
+    /// Two writers of notes or of health, and a reader. `parent`: it looks after who has died.
     public static func system(
         _ mutation: Mutation? = nil, relaxed: Bool, deaths: Int, secondIsMonitor: Bool = false,
-        tries: Int = 2, reading: Reading = Reading()
+        tries: Int = 2, reading: Reading = Reading(), parent: Bool = false
     ) -> System {
         let system = System(relaxed: relaxed)
         let words = Words(
             sequence: system.word(), writing: system.word(), status: system.word(), first: system.word(),
             second: system.word(), lock: system.lock(), half: system.note(), writers: system.note(),
             mutation: mutation)
-        system.process("A", mortal: true, [administrator(words, note: 1, "A")])
-        system.process(
-            "B", mortal: true, [secondIsMonitor ? monitor(words, "B") : administrator(words, note: 2, "B")])
+        let writers = [
+            system.process("A", mortal: true, [administrator(words, note: 1, "A")]),
+            system.process(
+                "B", mortal: true, [secondIsMonitor ? monitor(words, "B") : administrator(words, note: 2, "B")]),
+        ]
         system.process("C", mortal: false, [reader(words, tries: tries, reading)])
+        if parent { system.process("parent", mortal: false, [Self.parent(words, of: writers)]) }
         system.deaths = deaths
         system.whenDies = { turn, process in
             guard turn.holds(process, words.lock), turn.newest(words.sequence) % 2 == 1 else { return }
@@ -68,6 +73,7 @@ public enum RowProtocol {
                 turn.require(turn.newest(words.first) == turn.newest(words.second), even)
             }
             turn.require(turn[words.half] == turn.newest(words.sequence) % 2, even)
+            if parent { turn.require(turn.newest(words.sequence) % 2 == 0, seen) }
         }
         return system
     }
@@ -114,16 +120,24 @@ public enum RowProtocol {
     /// RowWriting.write around a body.
     private static func write(_ program: Program, _ words: Words, _ body: () -> Void) {
         let seen = program.register()
-        let mark = program.label()
+        let whole = program.label()
         if words.mutation != .noLock {
             program.step("RowWriting.write: apr_global_mutex_lock") { $0.take(words.lock) }
         }
         program.step("RowWriting.write: get sequence, odd is a dead writer's") { turn in
             turn[seen] = turn.get(words.sequence)
-            if turn[seen] % 2 == 0 || words.mutation == .noRepair { turn.go(mark) }
+            if turn[seen] % 2 == 0 || words.mutation == .noRepair { turn.go(whole) }
         }
         repair(program, words)
-        program.here(mark)
+        program.here(whole)
+        mark(program, words, seen, body)
+        if words.mutation != .noLock {
+            program.step("RowWriting.write: apr_global_mutex_unlock") { $0.release(words.lock) }
+        }
+    }
+
+    /// RowWriting.marked.
+    private static func mark(_ program: Program, _ words: Words, _ seen: Register, _ body: () -> Void) {
         if words.mutation != .noMark {
             program.step("RowWriting.marked: set sequence odd") { turn in
                 turn.require(turn[words.half] == 0, repaired)
@@ -143,9 +157,6 @@ public enum RowProtocol {
                 turn.publish(words.sequence, even)
             }
         }
-        if words.mutation != .noLock {
-            program.step("RowWriting.write: apr_global_mutex_unlock") { $0.release(words.lock) }
-        }
     }
 
     /// RowWriting.repair, AdminNote.repair. The state is always one that some writer has left: it is a word.
@@ -159,6 +170,36 @@ public enum RowProtocol {
         setNote(program, words, nobodys) {}
         program.step("RowWriting.repair: the row is one that some writer could have left") { $0[words.half] = 0 }
         program.here(done)
+    }
+
+    /// Tables.repairRows, once for each process that is gone.
+    private static func parent(_ words: Words, of children: [Int]) -> Program {
+        let program = Program("parent")
+        for child in children {
+            let next = program.label()
+            let unlock = program.label()
+            let seen = program.register()
+            program.step("processGone: a child is gone") { turn in
+                if !turn.isOver(child) { turn.wait() } else if !turn.isDead(child) { turn.go(next) }
+            }
+            program.step("RowWriting.repairLeft: get sequence, is it odd") { turn in
+                if turn.get(words.sequence) % 2 == 0 { turn.go(next) }
+            }
+            program.step("RowWriting.repairLeft: apr_global_mutex_trylock") { turn in
+                if !turn.tryTake(words.lock) { turn.go(next) }
+            }
+            program.step("RowWriting.repairLeft: get sequence again, odd is a dead writer's") { turn in
+                turn[seen] = turn.get(words.sequence)
+                if turn[seen] % 2 == 0 { turn.go(unlock) }
+            }
+            repair(program, words)
+            mark(program, words, seen) {}
+            program.here(unlock)
+            program.step("RowWriting.repairLeft: apr_global_mutex_unlock") { $0.release(words.lock) }
+            program.here(next)
+        }
+        program.step("goes on") { $0.end() }
+        return program
     }
 
     /// AdminNote.set.

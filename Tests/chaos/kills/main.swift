@@ -70,7 +70,7 @@ func touch(_ engine: UnsafeMutablePointer<Engine>) {
 func victim(_ engine: UnsafeMutablePointer<Engine>, _ kind: Kind, _ round: Int, nth: UInt32) -> pid_t? {
     let pid = kills_fork()
     if pid == 0 {
-        guard engine.pointee.startChild(pid: UInt32(getpid())) else { fail("no slot for a victim") }
+        guard engine.pointee.startChild(pid: UInt32(getpid())) == .serves else { fail("no slot for a victim") }
         kind.prepare(engine)
         _ = chosen(engine)  // stays in flight, for the parent to take off
         kills_offer()
@@ -105,7 +105,7 @@ func companions(_ engine: UnsafeMutablePointer<Engine>, _ checks: Checks, _ shar
     (1...3).map { number in
         let pid = kills_fork()
         guard pid == 0 else { return pid }
-        guard engine.pointee.startChild(pid: UInt32(getpid())) else { fail("no slot for a companion") }
+        guard engine.pointee.startChild(pid: UInt32(getpid())) == .serves else { fail("no slot for a companion") }
         var round = 0
         while farm_get32(shared) == 0 {
             round += 1
@@ -127,7 +127,7 @@ func run(
     let own = engine(tables, config)
     let of = engine(tables, config)
     let parent = UInt32(getpid())
-    guard own.pointee.startChild(pid: parent) else { fail("no slot for the parent") }
+    guard own.pointee.startChild(pid: parent) == .serves else { fail("no slot for the parent") }
     let checks = Checks(tables: tables, engine: own) {
         $0 == "cpu" || $0.hasPrefix("name") && Int($0.dropFirst(4)) != nil
     }
@@ -162,9 +162,10 @@ func run(
         tallies[kind.rawValue].halfNotes += checks.halfNotes
         if !others { tallies[kind.rawValue].halfCounted += checks.halfCounted }
         checks.look()
+        // A survivor takes each lock and changes nothing: it finds what is half done, and nothing but the repair is seen. Or it
+        // comes too late, and the parent has repaired what nobody else had.
+        if round % 2 == 0 { touch(own) }
         tables.pointee.processGone(pid: UInt32(pid))
-        // A survivor takes each lock and changes nothing: it finds what is half done, and nothing but the repair is seen.
-        if round % 3 != 0 || !others { touch(own) }
         checks.look()
         if !others {
             checks.checkRepaired()

@@ -18,7 +18,7 @@ public final class FuzzLife {
         init(engine: OpaquePointer, pid: UInt32) {
             self.engine = engine
             self.pid = pid
-            serves = farm_on_child_start(engine, pid) == 1
+            serves = farm_on_child_start(engine, pid) == FARM_CHILD_SERVES
         }
     }
 

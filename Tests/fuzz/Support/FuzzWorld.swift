@@ -44,7 +44,8 @@ public final class FuzzWorld {
         let handle = UnsafeMutableRawPointer(pool.handle)
         guard
             let tables = farm_on_tables_create(config.pointer, handle, FARM_LOCKS_ROW, locks, wanted, &error),
-            let engine = farm_on_engine_create(tables, config.pointer), farm_on_child_start(engine, 1) == 1
+            let engine = farm_on_engine_create(tables, config.pointer),
+            farm_on_child_start(engine, 1) == FARM_CHILD_SERVES
         else { finding("no tables: \(error)") }
         self.tables = tables
         self.engine = engine
