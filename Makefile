@@ -45,7 +45,7 @@ help:
 	@echo "make tsan     the Swift tests of the module under ThreadSanitizer: no race between threads"
 	@echo "make asan     all Swift tests under AddressSanitizer, with its search for leaks"
 	@echo "make memcheck httpd and its children under valgrind, in TESTS=families of Tests/httpd: up to 25 minutes"
-	@echo "make growth   whether a child grows over a million requests, and the parent over 200 restarts: ten minutes"
+	@echo "make growth   whether a child grows over a million requests, and the parent over 200 restarts: seven minutes"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
 	@echo "make bench    all that follows, beside plain ProxyPass, mod_proxy_balancer, HAProxy and nginx: MINUTES=15, CSV=folder"
 	@echo "make bench-instructions  count instructions per request beside plain ProxyPass and mod_proxy_balancer: two minutes"
