@@ -39,7 +39,7 @@ class Runs:
     def __init__(self, module, logs, left_out):
         self.module = module
         self.logs = logs
-        self.left_out = [f"--deselect=Tests/httpd/{test}" for test in left_out]
+        self.left_out = [f"--deselect={test}" for test in left_out]
         self.lock = threading.Lock()
         self.running = set()
         self.ended = False
