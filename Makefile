@@ -44,7 +44,7 @@ help:
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
 	@echo "make tsan     the Swift tests of the module under ThreadSanitizer: no race between threads"
 	@echo "make asan     all Swift tests under AddressSanitizer, with its search for leaks"
-	@echo "make memcheck httpd and its children under valgrind, in TESTS=families of Tests/httpd: up to 25 minutes"
+	@echo "make memcheck httpd and its children under valgrind, in TESTS=families of Tests/httpd: half an hour or more"
 	@echo "make growth   whether a child grows over a million requests, and the parent over 200 restarts: seven minutes"
 	@echo "make forgeries  offer ten million cookies that are nearly right to the verifier"
 	@echo "make bench    all that follows, beside plain ProxyPass, mod_proxy_balancer, HAProxy and nginx: MINUTES=15, CSV=folder"
