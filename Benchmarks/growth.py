@@ -16,7 +16,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from benchfarms import MPM, cookies_to_all, farms_of, requests_of, restarted_farms, secret_of  # noqa: E402
-from benchgrowth import Held, semaphores, slope, step  # noqa: E402
+from benchgrowth import Held, own_ipc, semaphores, slope, step  # noqa: E402
 from benchhttpd import (DEFAULT_MODULE, HERE, Client, Httpd, addresses, clean_up_when_ended, end_process,  # noqa: E402
                         free_port, table, wait_until)
 
@@ -192,7 +192,8 @@ def over_restarts(options, folder):
             for what in ("maps", "files", "segments"):
                 report.add(f"{mutex}, {who}", what, [getattr(one, what) for one in held], warm, COUNT_A_RESTART)
         if mutex == "sysvsem":
-            report.add("this machine", "semaphores", [sample[1] for sample in farms], warm, COUNT_A_RESTART)
+            report.add("all four" if options.alone else "this machine", "semaphores", [sample[1] for sample in farms], warm,
+                       COUNT_A_RESTART)
     print(f"the parent, over {options.restarts} graceful restarts; memory in KiB\n{report}", flush=True)
     return report.grows
 
@@ -208,6 +209,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.ended = threading.Event()
+    options.alone = own_ipc()           # before the first thread, since it is for this one and those that it makes
     clean_up_when_ended()
     grows = False
     with tempfile.TemporaryDirectory(prefix="farm-bench-") as name:

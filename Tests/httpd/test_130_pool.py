@@ -133,9 +133,9 @@ def test_130_08_full_pool_is_not_the_members_failure(httpd):
         first = pool.submit(ask)
         a.wait_for_active(1)
         others = [pool.submit(ask) for _ in range(3)]
-        assert {f.result(30) for f in others} == {503}
+        assert {f.result(wait.patiently(30)) for f in others} == {503}
         a.release()
-        assert first.result(30) == 200
+        assert first.result(wait.patiently(30)) == 200
     row = httpd.rows()["a"]
     assert (row["health"], row["errors"], row["inflight"]) == ("up", 0, 0)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from farmhttpd import members
+from farmhttpd import members, wait
 
 NAMES = ["FARM_NAME", "FARM_MEMBER", "FARM_URL", "FARM_REASON", "FARM_ATTEMPTS", "FARM_CONDITION", "BALANCER_NAME",
          "BALANCER_WORKER_NAME", "BALANCER_WORKER_ROUTE"]
@@ -80,7 +80,7 @@ def test_160_04_full(httpd):
         assert environment(httpd, "/app/x")["FARM_CONDITION"] == "full"
         assert httpd.farm_status()["condition"] == "full"
         a.release()
-        assert first.result(30).status == 200
+        assert first.result(wait.patiently(30)).status == 200
 
 
 def test_160_05_other_requests(httpd):

@@ -121,7 +121,7 @@ def test_170_07_many_generations_at_once(httpd):
             httpd.graceful()
         assert httpd.rows()["a"]["inflight"] == 6
         a.always(answer()).release()
-        assert {f.result(30).status for f in asked} == {200}
+        assert {f.result(wait.patiently(30)).status for f in asked} == {200}
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     assert httpd.rows()["a"]["requests"] == 6
 

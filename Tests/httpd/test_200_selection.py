@@ -150,7 +150,7 @@ def test_200_07_busyness_counts_per_weight(httpd):
         assert (rows["a"]["inflight"], rows["b"]["inflight"]) == (6, 3)
         for member in (a, b):
             member.release()
-        assert {f.result(30).status for f in waiting} == {200}
+        assert {f.result(wait.patiently(30)).status for f in waiting} == {200}
 
 
 def test_200_08_adaptive_avoids_the_busy(httpd):

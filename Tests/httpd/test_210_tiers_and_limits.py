@@ -44,7 +44,7 @@ def test_210_02_higher_tier_serves_the_overflow(httpd, algorithm):
         a.wait_for_active(2)
         assert asked(httpd, 10) == {"b": 10}
         a.always(answer()).release()
-        assert [f.result(30).status for f in first] == [200, 200]
+        assert [f.result(wait.patiently(30)).status for f in first] == [200, 200]
     assert asked(httpd, 10) == {"a": 10}
 
 
@@ -108,7 +108,7 @@ def test_210_06_maxinflight_over_all_processes(httpd, algorithm):
         assert httpd.farm_status()["condition"] == "full"
         for member in (a, b):
             member.release()
-        assert sorted(f.result(30).status for f in asking) == [200] * 5 + [503] * 19
+        assert sorted(f.result(wait.patiently(30)).status for f in asking) == [200] * 5 + [503] * 19
     assert (a.most_active, b.most_active) == (3, 2)
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     assert httpd.get("/app/x").status == 200
@@ -143,7 +143,7 @@ def test_210_08_full_is_no_failure(httpd):
         row = httpd.rows()["a"]
         assert (row["health"], row["available"], row["errors"], row["inflight"]) == ("up", True, 0, 1)
         a.release()
-        assert first.result(30).status == 200
+        assert first.result(wait.patiently(30)).status == 200
     assert httpd.get("/app/x").status == 200
 
 

@@ -246,7 +246,7 @@ def test_220_13_bounded(httpd, weights):
         bound = math.ceil(1.25 * 40 * weights.get(owner, 1) / whole)
         assert counts[owner] >= bound - 1, (owner, counts)
         assert {row["inflight"] for row in httpd.rows().values()} == set(counts.values())
-    assert {f.result(60).status for f in asking} == {200}
+    assert {f.result(wait.patiently(60)).status for f in asking} == {200}
     wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
     assert owners(httpd, ["hot"])["hot"] == owner
 
@@ -260,7 +260,7 @@ def test_220_14_bounded_when_all_come_at_once(httpd):
         asking = [pool.submit(httpd.get, "/app/x", headers={"X-Key": "hot"}) for _ in range(40)]
         wait.until(lambda: sum(m.active for m in made) == 40, "40 requests in flight")
         counts = {m.name: m.active for m in made}
-    assert {f.result(60).status for f in asking} == {200}
+    assert {f.result(wait.patiently(60)).status for f in asking} == {200}
     assert max(counts.values()) <= 12, counts
 
 
@@ -275,7 +275,7 @@ def test_220_15_maxinflight(httpd):
         wait.until(lambda: sum(m.active for m in made) == 4, "4 requests in flight")
         assert httpd.get("/app/x", headers={"X-Key": "hot"}).status == 503
         assert [m.active for m in made] == [2, 2]
-    assert {f.result(30).status for f in asking} == {200}
+    assert {f.result(wait.patiently(30)).status for f in asking} == {200}
 
 
 def test_220_16_tiers(httpd):
@@ -300,7 +300,7 @@ def test_220_17_alone(httpd):
     with ThreadPoolExecutor(20) as pool, holding([a]):
         asking = [pool.submit(httpd.get, "/app/x", headers={"X-Key": f"{n}"}) for n in range(20)]
         a.wait_for_active(20)
-    assert {f.result(30).status for f in asking} == {200}
+    assert {f.result(wait.patiently(30)).status for f in asking} == {200}
 
 
 def test_220_18_the_same_after_a_change_of_weight(httpd):
@@ -346,12 +346,12 @@ def test_220_20_bound_after_a_kill(httpd):
         with holding(made):
             lost, _ = held_one_by_one(pool, httpd, made, 12)
             murder(httpd)
-            assert {f.result(60) for f in lost} == {"lost"}
+            assert {f.result(wait.patiently(60)) for f in lost} == {"lost"}
             wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
         wait.until(lambda: all(m.active == 0 for m in made), "the members to be idle")
         with holding(made):
             asking, most = held_one_by_one(pool, httpd, made, 8)
-        assert {f.result(60) for f in asking} == {200}
+        assert {f.result(wait.patiently(60)) for f in asking} == {200}
     # ceil(1.25 × n / 5) for n = 1 to 8.
     assert most == [1, 1, 1, 1, 2, 2, 2, 2]
 
@@ -368,11 +368,11 @@ def test_220_21_bound_after_other_algorithms(httpd):
                 httpd.conf.farm("app", *made, algorithm)
                 httpd.graceful()
             assert sum(row["inflight"] for row in httpd.rows().values()) == 6
-        assert {f.result(60) for f in old} == {200}
+        assert {f.result(wait.patiently(60)) for f in old} == {200}
         wait.until(lambda: all(row["inflight"] == 0 for row in httpd.rows().values()), "nothing in flight")
         with holding(made):
             asking, most = held_one_by_one(pool, httpd, made, 8)
-        assert {f.result(60) for f in asking} == {200}
+        assert {f.result(wait.patiently(60)) for f in asking} == {200}
     # ceil(1.25 × n / 4) for n = 1 to 8.
     assert most == [1, 1, 1, 2, 2, 2, 3, 3]
 
@@ -392,5 +392,5 @@ def test_220_22_bound_beside_a_member_that_hangs(httpd):
             asking.append(pool.submit(survive, lambda: httpd.get("/app/x", headers={"X-Key": "hot"})))
             wait.until(lambda: made["a"].active + made["b"].active == n, f"{n} requests in flight")
         counts = {name: m.active for name, m in made.items()}
-    assert {f.result(60) for f in hanging + asking} == {200}
+    assert {f.result(wait.patiently(60)) for f in hanging + asking} == {200}
     assert max(counts["a"], counts["b"]) <= 10, counts

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from farmhttpd import members
+from farmhttpd import members, wait
 from farmhttpd.members import answer
 
 # What a member may do to a request before the first byte of an answer has gone to the client.
@@ -244,8 +244,8 @@ def test_300_11_fails_over_while_members_come_and_go(httpd):
 
     with ThreadPoolExecutor(5) as pool:
         chaos = pool.submit(come_and_go)
-        results = [f.result(90) for f in [pool.submit(ask) for _ in range(4)]]
-        chaos.result(90)
+        results = [f.result(wait.patiently(90)) for f in [pool.submit(ask) for _ in range(4)]]
+        chaos.result(wait.patiently(90))
     statuses = sum(results, [])
     assert set(statuses) == {200} and len(statuses) > 100
     assert {row["inflight"] for row in httpd.rows().values()} == {0}

@@ -134,7 +134,7 @@ def test_340_07_one_trial_at_a_time(httpd):
         assert (bad.count, bad.most_active) == (1, 1)
         bad.always(answer()).release()
         over.set()
-        results = [f.result(30) for f in asking]
+        results = [f.result(wait.patiently(30)) for f in asking]
     assert sum(seen.count("bad") for seen in results) >= 1
     httpd.wait_for_row(lambda row: row["health"] == "up", "bad to be up", member="bad")
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from farmhttpd import client, members
+from farmhttpd import client, members, wait
 from farmhttpd.fallback import Fallbacks, kept_busy, log_line
 from farmhttpd.members import answer
 from test_350_redirect import redirected, refused
@@ -153,7 +153,7 @@ def test_351_05_condition_at_that_moment(httpd):
         with kept_busy(httpd, b, "/app/y"):
             redirected(httpd.get("/app/x"), 302, f"{SORRY}full")
             a.always(members.close_after_request).release()
-            assert held.result(30).status == 200
+            assert held.result(wait.patiently(30)).status == 200
             redirected(httpd.get("/app/both"), 302, f"{SORRY}full")
             assert httpd.rows()["a"]["health"] == "down"
             assert log_line(httpd, "/app/both")["condition"] == "full"

@@ -186,8 +186,8 @@ def test_361_09_graceful_restart(httpd):
         finally:
             over.set()
             spare.release()
-        statuses = sum((f.result(30) for f in loads), [])
-        assert held.result(30).member == "spare"
+        statuses = sum((f.result(wait.patiently(30)) for f in loads), [])
+        assert held.result(wait.patiently(30)).member == "spare"
     assert set(statuses) == {200}
     assert forwards(httpd, "one")[0] + forwards(httpd, "two")[0] == spare.count + server.count == len(statuses) + 1
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight", "spare", "other")

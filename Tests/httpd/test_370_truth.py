@@ -199,7 +199,7 @@ def test_370_02_every_row(httpd):
             assert not wrong, "\n".join(wrong)
         finally:
             held.release()
-        assert {f.result(60).status for f in holding} == {200}
+        assert {f.result(wait.patiently(60)).status for f in holding} == {200}
 
 
 def test_370_03_no_state_sets_another(httpd):

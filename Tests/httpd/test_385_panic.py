@@ -164,7 +164,7 @@ def test_385_07_no_place_left(httpd, available, condition):
             assert (response.status, response.body) == (503, f"{condition}\n".encode())
         finally:
             a.always(answer()).release(), b.always(answer()).release()
-        assert [f.result(30).status for f in holding] == [200] * 3
+        assert [f.result(wait.patiently(30)).status for f in holding] == [200] * 3
     for name in "ab":
         httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight", name)
     assert httpd.get("/app/x").status == 200

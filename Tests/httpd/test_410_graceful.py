@@ -135,7 +135,7 @@ def test_410_07_old_children_use_the_same_rows(httpd):
         httpd.graceful()
         assert httpd.rows()["a"]["inflight"] == 2
         a.always(answer()).release()
-        assert (old.result(30).member, new.result(30).member) == ("a", "a")
+        assert (old.result(wait.patiently(30)).member, new.result(wait.patiently(30)).member) == ("a", "a")
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     assert httpd.rows()["a"]["requests"] == 2
     assert httpd.get("/app/x").status == 200
@@ -157,7 +157,7 @@ def test_410_08_member_removed_under_its_request(httpd):
             assert (row["inflight"], row["errors"]) == (0, 0)
             wait.until(lambda: httpd.get("/app/x").member == replacement.name, "the new member")
         a.release()
-        assert old.result(30).member == "a"
+        assert old.result(wait.patiently(30)).member == "a"
     rows = httpd.rows()
     assert list(rows) == ["b"] and rows["b"]["inflight"] == 0
 
@@ -187,7 +187,7 @@ def test_410_09_no_failed_request_under_load(httpd):
                 wait.until(lambda: sum(m.count for m in made) > seen + 20, "requests after the restart")
         finally:
             over.set()
-        statuses = sum((f.result(30) for f in loads), [])
+        statuses = sum((f.result(wait.patiently(30)) for f in loads), [])
     assert set(statuses) == {200}
     for name in "abc":
         httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight", member=name)
@@ -279,7 +279,7 @@ def test_410_14_hard_restart_with_requests_in_flight(httpd):
         waiting = pool.submit(lost)
         a.wait_for_active(1)
         httpd.restart()
-        assert waiting.result(30) != 200
+        assert waiting.result(wait.patiently(30)) != 200
     a.always(answer())
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     assert httpd.get("/app/x").status == 200

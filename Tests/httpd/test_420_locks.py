@@ -128,7 +128,7 @@ def test_420_05_killed_children_leave_no_count(httpd):
         wait.until(lambda: a.active + b.active == 8, "8 requests in flight")
         assert sum(row["inflight"] for row in httpd.rows().values()) == 8
         murder(httpd)
-        assert {f.result(30) for f in lost} == {"lost"}
+        assert {f.result(wait.patiently(30)) for f in lost} == {"lost"}
         for name in "ab":
             httpd.wait_for_row(lambda row: row["inflight"] == 0, "no request in flight", member=name)
     a.always(answer()).release(), b.always(answer()).release()
@@ -155,7 +155,7 @@ def test_420_06_other_children_keep_their_counts(httpd):
         murder(httpd, busy_children[1:2])
         httpd.wait_for_row(lambda row: row["inflight"] == 2, "two in flight")
         a.always(answer()).release()
-        assert sorted(str(f.result(30)) for f in asked) == ["200", "200", "lost", "lost"]
+        assert sorted(str(f.result(wait.patiently(30))) for f in asked) == ["200", "200", "lost", "lost"]
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "none in flight")
 
 
@@ -188,7 +188,7 @@ def test_420_07_killing_under_load(httpd, locks):
         finally:
             over.set()
         for finished in loads:
-            finished.result(60)
+            finished.result(wait.patiently(60))
     for member in made:
         member.script = []
     for name in "abc":
@@ -222,7 +222,7 @@ def test_420_08_trial_whose_process_dies(httpd):
             bad.release()
             over.set()
         for finished in loads:
-            finished.result(60)
+            finished.result(wait.patiently(60))
 
 
 def test_420_09_killed_during_a_graceful_restart(httpd):
@@ -238,7 +238,7 @@ def test_420_09_killed_during_a_graceful_restart(httpd):
         httpd.graceful()
         assert httpd.rows()["a"]["inflight"] == 1
         murder(httpd, old)
-        assert lost.result(30) == "lost"
+        assert lost.result(wait.patiently(30)) == "lost"
         httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
 
 

@@ -190,7 +190,7 @@ def test_430_06_drain_knows_its_start(httpd, state):
             assert httpd.rows()["a"]["drain"] == expected
         finally:
             a.always(answer()).release()
-        assert {one.result(30).status for one in holding} == {200}
+        assert {one.result(wait.patiently(30)).status for one in holding} == {200}
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     assert httpd.rows()["a"]["drain"] == expected
     # The same again, with another reason, begins anew; and on ends it.

@@ -213,7 +213,7 @@ def test_600_14_share_of_the_full(httpd):
         told = {one.member: one for one in push(httpd, "farm=app&member=a&member=b")}
         assert [(told[n].inflight, told[n].share) for n in "ab"] == [(1, 0), (2, 0)]
         a.release(), b.release()
-        assert [f.result(30).status for f in waiting] == [200] * 3
+        assert [f.result(wait.patiently(30)).status for f in waiting] == [200] * 3
 
 
 def test_600_15_groups_see_the_whole(httpd):
@@ -288,7 +288,7 @@ def test_600_18_answers_do_not_end_a_verdict(httpd, ending):
         told = tell(httpd, "farm=app&member=a&health=down")
         assert (told.health, told.inflight) == ("down", 1)
         a.always(answer()).release()
-        assert waiting.result(30).member == ("a" if ending == "good" else "b")
+        assert waiting.result(wait.patiently(30)).member == ("a" if ending == "good" else "b")
     count = a.count
     for _ in range(15):
         assert httpd.get("/app/x").member == "b"

@@ -171,8 +171,8 @@ def test_660_07_restarts_under_updates(httpd):
                            "updates after the restart")
         finally:
             over.set()
-        counts = {name: f.result(60) for name, f in reports.items()}
-        assert set(sum((f.result(60) for f in asking), [])) == {200}
+        counts = {name: f.result(wait.patiently(60)) for name, f in reports.items()}
+        assert set(sum((f.result(wait.patiently(60)) for f in asking), [])) == {200}
     assert metrics(httpd) == {name: {"n": count, name: count} for name, count in counts.items()}
 
 
@@ -243,7 +243,7 @@ def test_660_09_killed_while_updating(httpd, mpm, locks):
         finally:
             over.set()
         for finished in updating:
-            finished.result(60)
+            finished.result(wait.patiently(60))
     push(httpd, "farm=app&member=a&m0=1&health=up&member=b&m0=2")
     rows = httpd.rows()
     assert [rows[n]["metrics"]["m0"] for n in "ab"] == [1, 2]

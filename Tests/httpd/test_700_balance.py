@@ -221,7 +221,7 @@ def test_700_14_full(httpd):
             refused(httpd, "full")
         assert [row["inflight"] for row in httpd.rows().values()] == [1, 1]
         a.always(answer()).release(), b.always(answer()).release()
-        assert (first.result(30).status, second.result(30).status) == (200, 200)
+        assert (first.result(wait.patiently(30)).status, second.result(wait.patiently(30)).status) == (200, 200)
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     assert chosen(httpd) in (a.url, b.url)
 

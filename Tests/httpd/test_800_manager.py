@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from farmhttpd import client
+from farmhttpd import client, wait
 from farmhttpd.manager import NOBODY, change, farm_of, moment, note, now, settings, told, who_serves
 from farmhttpd.members import answer
 from farmhttpd.page import Page
@@ -236,7 +236,7 @@ def test_800_12_requests_under_way_end_well(httpd):
             assert httpd.rows()["a"]["inflight"] == 1
             assert httpd.get("/app/y").member == "b"
             a.release()
-            assert waiting.result(30).member == "a"
+            assert waiting.result(wait.patiently(30)).member == "a"
         httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
         change(httpd, f"{A}&admin=on")
         a.hold()

@@ -66,7 +66,7 @@ def test_820_02_admin_never_changes_health(httpd):
             assert (httpd.rows()["a"]["health"], httpd.rows()["a"]["health_by"]) == ("down", "monitor")
         change(httpd, f"{A}&admin=on")
         a.always(answer()).release()
-        assert waiting.result(30).member == "a"
+        assert waiting.result(wait.patiently(30)).member == "a"
     count = a.count
     for _ in range(15):
         assert httpd.get("/app/x").member in "bc"

@@ -130,7 +130,7 @@ def test_821_08_full(httpd):
         a.wait_for_active(1)
         serves(httpd, "a", "c")
         a.release()
-        assert waiting.result(30).member == "a"
+        assert waiting.result(wait.patiently(30)).member == "a"
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     serves(httpd, "a", "a")
 

@@ -51,7 +51,7 @@ class Load:
             finally:
                 self.over.set()
             for future in futures:
-                future.result(60)
+                future.result(wait.patiently(60))
         assert self.wrong == [], f"{len(self.wrong)} of {sum(self.done)} requests: {self.wrong[:3]}"
         assert max(self.done) < MOST
 
@@ -78,9 +78,10 @@ def restart_under_load(httpd, clients, *lines):
             for member in httpd.members:
                 member.release()
         for future, member in tied:
-            assert (future.result(30).status, future.result(30).member, set_cookies(future.result(30))) == (200, member, [])
+            response = future.result(wait.patiently(30))
+            assert (response.status, response.member, set_cookies(response)) == (200, member, [])
         load.goes_on(20)
-        answers = [future.result(30) for future in untied]
+        answers = [future.result(wait.patiently(30)) for future in untied]
     wait.until(lambda: not old & set(httpd.children()), "the old processes to end")
     for member in httpd.members:
         member.forget()

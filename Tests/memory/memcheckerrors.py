@@ -44,14 +44,27 @@ def errors_of(folder, module):
     return [error for path in sorted(folder.glob("*.xml")) for error in _errors(path, module)]
 
 
-def _errors(path, module):
+def overused(folder, suppressions):
+    """A line for each process in which a suppression of that file has hidden more than one stack: it is there for one object of a
+    process, and what is beside that object must not hide behind it. Valgrind's own suppressions are none of it."""
+    ours = re.findall(r"^\{\s*(\S+)", suppressions.read_text(), re.MULTILINE)
+    return [f"  process {path.stem}: {used.findtext('name')} has hidden {used.findtext('count')} leaks, not 1"
+            for path in sorted(folder.glob("*.xml")) for counts in _elements(path, "suppcounts")
+            for used in counts.iter("pair") if used.findtext("name") in ours and int(used.findtext("count")) > 1]
+
+
+def _elements(path, *tags):
     # That of a killed process just ends, somewhere; this parser gives what there is until then.
     parser = ElementTree.XMLPullParser(["end"])
     parser.feed(path.read_bytes())
-    for _, element in parser.read_events():
+    return (element for _, element in parser.read_events() if element.tag in tags)
+
+
+def _errors(path, module):
+    for element in _elements(path, "error", "fatal_signal"):
         if element.tag == "error":
             yield _error(element, path.stem, module)
-        elif element.tag == "fatal_signal":
+        else:
             frames = _frames(element.find("stack"))
             yield Error("fatal signal", element.findtext("signame", "?"), [("", frames)], path.stem, module)
 

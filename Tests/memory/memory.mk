@@ -5,8 +5,7 @@
 # Sanitizers tell all that they find, and the run has failed then.
 TSAN := suppressions=$(abspath Tests/memory/tsan.supp):second_deadlock_stack=1:history_size=4:exitcode=66
 ASAN := detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
-LSAN := suppressions=$(abspath Tests/memory/lsan.supp)
-# Families of Tests/httpd for `make memcheck`: something of every part of the module, in about 25 minutes. TESTS= names others.
+# Families of Tests/httpd for `make memcheck`: something of every part of the module. TESTS= names others.
 MEMCHECKED := 001 100 140 200 300 320 330 340 360 400 410 420 430 437 500 510 600 620 650 700 800 830 840 900 910 920
 
 # Each fails when it has found something.
@@ -15,7 +14,7 @@ tsan: swift packages
 	    --filter '^(FarmCoreTests|FarmTablesTests|FarmModuleTests)\.'
 
 asan: swift packages
-	SWIFT_BACKTRACE=enable=no ASAN_OPTIONS="$(ASAN)" LSAN_OPTIONS="$(LSAN)" swift test --disable-xctest --sanitize=address \
+	SWIFT_BACKTRACE=enable=no ASAN_OPTIONS="$(ASAN)" swift test --disable-xctest --sanitize=address \
 	    --scratch-path .build-asan
 
 memcheck: module test-packages
