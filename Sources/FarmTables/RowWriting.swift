@@ -48,20 +48,22 @@ enum RowWriting {
     /// Repairs a row that a dead writer has left marked, if nobody has its lock: who has it, repairs it. The parent, after a
     /// process has died. Whose mark it is, is not asked: who died while repairing has not put its own there yet.
     static func repairLeft(_ row: MemberRow, lock: OpaquePointer) {
-        guard farm_get32(&row.pointee.sequence) & 1 != 0, apr_global_mutex_trylock(lock) == 0 else { return }
-        if farm_get32(&row.pointee.sequence) & 1 != 0 {
-            repairDead(row)
-            marked(&row.pointee.sequence, &row.pointee.writer, 0) {}
-        }
-        _ = apr_global_mutex_unlock(lock)
+        repairLeft(&row.pointee.sequence, &row.pointee.writer, lock) { repairDead(row) }
     }
 
     /// The same for a farm's row.
     static func repairLeft(_ row: FarmRow, lock: OpaquePointer) {
-        guard farm_get32(&row.pointee.sequence) & 1 != 0, apr_global_mutex_trylock(lock) == 0 else { return }
-        if farm_get32(&row.pointee.sequence) & 1 != 0 {
-            repairDead(row)
-            marked(&row.pointee.sequence, &row.pointee.writer, 0) {}
+        repairLeft(&row.pointee.sequence, &row.pointee.writer, lock) { repairDead(row) }
+    }
+
+    private static func repairLeft(
+        _ sequence: UnsafeMutablePointer<UInt32>, _ writer: UnsafeMutablePointer<UInt32>, _ lock: OpaquePointer,
+        _ repair: () -> Void
+    ) {
+        guard farm_get32(sequence) & 1 != 0, apr_global_mutex_trylock(lock) == 0 else { return }
+        if farm_get32(sequence) & 1 != 0 {
+            repair()
+            marked(sequence, writer, 0) {}
         }
         _ = apr_global_mutex_unlock(lock)
     }
