@@ -93,8 +93,6 @@ void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
 /* farm_instruction.c: instruction cookies */
 
-/* Looks through a request's header: whether it may have a body is noted, its cookies are returned, joined; NULL: none. */
-const char *farm_request_look(farm_ctx *ctx);
 /* Whether any of them may be one that the farm knows: a quick look, which most requests end with. */
 int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies);
 /* Follows the instruction that holds for the request; its farm may be another one then. */
@@ -128,8 +126,12 @@ void farm_answer_unguard(farm_ctx *ctx);
 void farm_reverse_index(apr_pool_t *p, farm_farm *farm);
 void farm_reverse_map(farm_ctx *ctx);
 
-/* farm_header.c: what stands in an answer's header that needs a closer look */
+/* farm_header.c: one pass over the header of each request and answer */
 
+/* Looks through a request's header: whether it may have a body is noted, its cookies are returned, joined; NULL: none. */
+const char *farm_request_look(farm_ctx *ctx);
+
+/* What stands in an answer's header that needs a closer look. */
 #define FARM_HEADER_LENGTHS 1u          /* more than one Content-Length */
 #define FARM_HEADER_PLACES 2u           /* one that may name a member */
 unsigned int farm_header_look(request_rec *r);
