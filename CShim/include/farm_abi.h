@@ -43,6 +43,7 @@ typedef struct farm_farm_config {
     uint32_t fail_on_timeout;
     uint32_t fall;              /* at least 1 */
     uint64_t retry_us;
+    uint64_t recover_us;        /* how often each member is tried while nobody is available; 0: only as retry_us says */
     uint64_t fail_on_status[10];/* bit N of the whole: status N, 0 to 639 */
     const char *load;           /* FarmLoad's formula, which farm_on_formula has found right; NULL: the mean */
     uint32_t load_length;
@@ -153,6 +154,8 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_INSTRUCTED 2048u   /* an instruction holds for it */
 #define FARM_REQUEST_STRICT 4096u       /* with NAMED: never another member, but the one that stands in for it */
 #define FARM_REQUEST_PLAIN 8192u        /* the instruction says no more than the module's own do */
+#define FARM_REQUEST_BROKE 131072u      /* the member that it reached last broke it off, and had answered since its last failure */
+#define FARM_REQUEST_SUSPECT 262144u    /* it broke two members in a row: it is not sent to another */
 
 typedef struct farm_request {
     uint64_t chosen_at;         /* monotonic us */
@@ -165,11 +168,17 @@ typedef struct farm_request {
     uint32_t named;             /* farm-local; with FARM_REQUEST_NAMED */
     uint32_t addressed;         /* the farm that the URL named; set by the caller */
     uint64_t expires;           /* Unix time in seconds of its instruction; with FARM_REQUEST_INSTRUCTED */
+    uint32_t broken;            /* bit N: attempt N failed after it had begun, and no member is charged for it yet */
+    uint32_t waited;            /* attempts whose answer did not come in time */
+    uint32_t ended;             /* how it ended: FARM_OUTCOME_* and 1; 0: it has not */
+    uint32_t came;              /* how it came to the farm that serves it: FARM_CAME_* and 1; 0: it was addressed to it */
     uint32_t tried[FARM_MOST_ATTEMPTS];     /* farm-local; valid up to attempts */
+    uint32_t causes[FARM_MOST_ATTEMPTS];    /* FARM_ERROR_* of the attempts in `broken` */
 } farm_request;
 
 /* The array, which Swift would see as a tuple. */
 static inline uint32_t *farm_request_tried(farm_request *request) { return request->tried; }
+static inline uint32_t *farm_request_causes(farm_request *request) { return request->causes; }
 
 /* The farm of that name, or FARM_NONE. */
 uint32_t farm_on_find_farm(const farm_engine *engine, const char *host, uint32_t length);
@@ -222,6 +231,10 @@ int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, 
 #define FARM_SAW_SHORTAGE 64u           /* this host had no connection, file or port left */
 #define FARM_SAW_STALE 256u             /* with BREAK: no byte came, and the connection had been kept from before */
 #define FARM_SAW_UNREACHABLE 128u       /* no connection could be made, or the name does not resolve */
+#define FARM_SAW_TLS 1024u              /* with BREAK: the TLS handshake failed */
+#define FARM_SAW_NO_HTTP 2048u          /* with BREAK: what it sent is no HTTP */
+#define FARM_SAW_NO_HOST 4096u          /* with UNREACHABLE: its name does not resolve */
+#define FARM_SAW_CONNECT_TIMEOUT 8192u  /* with UNREACHABLE: no connection was made in time */
 
 /* Ends the attempt: accounts, gives the place back. 1: send the request to another member (farm_on_choose next); 0: the
  * request is over. `bytes_in` came from the member, `bytes_out` went to it. */

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define FARM_TABLE_MAGIC 0x314d524146595850ULL
-#define FARM_TABLE_MAJOR 5
+#define FARM_TABLE_MAJOR 6
 #define FARM_TABLE_MINOR 0
 
 #define FARM_LINE 64
@@ -39,6 +39,20 @@
 #define FARM_DOWN_BY_MONITOR 0x20u
 /* Beside FARM_DOWN_BY_FAILURES: it stood out from its farm, and comes back in the same way. */
 #define FARM_DOWN_AS_OUTLIER 0x40u
+
+/* What failed, in a member's last_error. FARM_ERROR_STATUS has the status in the high half of the word. */
+#define FARM_ERROR_NONE 0u
+#define FARM_ERROR_REFUSED 1u
+#define FARM_ERROR_CONNECT_TIMEOUT 2u
+#define FARM_ERROR_UNKNOWN_HOST 3u
+#define FARM_ERROR_TLS 4u
+#define FARM_ERROR_CLOSED 5u            /* it closed or reset the connection before it answered */
+#define FARM_ERROR_NO_HTTP 6u
+#define FARM_ERROR_CUT 7u               /* it cut its answer short */
+#define FARM_ERROR_STATUS 8u
+#define FARM_ERROR_TIMEOUT 9u           /* its answer did not come in time */
+#define FARM_ERROR_BODY 10u             /* it closed the connection while the request's body was being written */
+#define FARM_ERROR_STALE 11u            /* a kept connection was closed just as the request was sent */
 
 /* First thing in a block. Written by the parent, before a process that uses the block is forked; afterwards only two fields
  * of the first block change: config_generation, by the parent, and metric_count, under the lock of the metrics' names. */
@@ -83,6 +97,23 @@ typedef struct farm_admin_note {
     char     reason[3 * FARM_LINE];     /* the same; empty: none was given */
 } farm_admin_note;
 
+/* How a request of a client ended. Each request has one outcome, in the farm that it was addressed to. */
+#define FARM_OUTCOME_SERVED 0u          /* a member's final status, and the whole answer */
+#define FARM_OUTCOME_FAILED 1u          /* no member answered, or the answer was cut short */
+#define FARM_OUTCOME_REFUSED 2u         /* no member was tried */
+#define FARM_OUTCOME_REDIRECTED 3u
+#define FARM_OUTCOME_FORWARDED 4u
+#define FARM_OUTCOME_ABORTED 5u         /* the client left first */
+#define FARM_OUTCOMES 6u
+/* Classes of the status that a client got: 1xx (101 only) to 5xx. */
+#define FARM_CLASSES 5u
+/* How a request that was addressed to another farm came to the one that served it. */
+#define FARM_CAME_TO 0u                 /* an instruction's `to` */
+#define FARM_CAME_FORWARD 1u
+#define FARM_CAME_SPLIT 2u
+#define FARM_CAME_HAND_ON 3u
+#define FARM_CAME 4u
+
 /* One farm. */
 typedef struct farm_farm_row {
     /* line 0: identity, written by the parent */
@@ -107,7 +138,18 @@ typedef struct farm_farm_row {
     uint32_t counts_inflight;   /* 1: its algorithm asks for the one above; written by the parent */
     uint64_t second_cursor;     /* the ticket of the second tier that is available */
     uint64_t further_cursor;    /* that of all tiers after it */
-    /* lines 3 to 7 */
+    /* lines 3 to 6: requests that have ended, by outcome and class of status; see farm_row_ended */
+    uint64_t ended[FARM_OUTCOMES * FARM_CLASSES];
+    uint64_t suspects;          /* requests that broke two members in a row and were stopped */
+    uint64_t handed_on;         /* requests that a member handed to another */
+    /* line 7: written when something is moved here, held back or told */
+    uint64_t came[FARM_CAME];   /* requests addressed to other farms that this one served, by how they came */
+    uint64_t retries_held_back; /* attempts that the retry budget did not allow */
+    uint32_t refused_untold;    /* refused requests that no line in the log has told yet */
+    uint32_t refused_told_ms;   /* monotonic ms of the last line that told of refusals */
+    uint64_t condition_told;    /* the condition that the log told last, and since when; see ConditionWatch */
+    uint64_t condition_seen;    /* the condition that was seen last, and since when */
+    /* lines 8 to 12 */
     farm_admin_note note;
 } farm_farm_row;
 
@@ -119,7 +161,7 @@ typedef struct farm_member_row {
     uint32_t tier;              /* 0 to 9 */
     uint32_t max_inflight;      /* 0: no limit */
     uint64_t retry_at;          /* monotonic us; when the next trial of a member that failures put down may begin */
-    uint32_t fails;             /* failures in a row that count towards fall */
+    uint32_t failing;           /* 1: it has failed, and has not completed an answer since */
     uint32_t failed_trials;     /* since it went down */
     uint64_t status_since_us;   /* wall clock of the last change of health */
     uint64_t available_since;   /* monotonic us at which it became available again; 0: it was from the start */
@@ -159,7 +201,17 @@ typedef struct farm_member_row {
     uint64_t bad_reports;       /* reports in the header of an answer that could not be read */
     uint64_t traffic_base;      /* bytes credited when it joined late, so that `traffic` does not flood it */
     uint8_t  reports_reserved[16];
-    /* lines 16 to 20 */
+    /* line 16: its failures; written under the row's lock, but for tried_at */
+    uint64_t tried_at;          /* when its last trial began: monotonic us, doubled; and 1 until that trial has connected */
+    uint64_t failing_since;     /* monotonic us of the first failure after its last complete answer; 0: none */
+    uint64_t doubted_at;        /* monotonic us of the last doubtful failure */
+    uint64_t last_error_at;     /* wall clock of its last error; 0: none */
+    uint32_t fails;             /* certain failures in a row */
+    uint32_t doubts;            /* doubtful failures in a row */
+    uint32_t last_error;        /* what failed: FARM_ERROR_*, with a status in the high half */
+    uint32_t fresh_told;        /* 1: the log has told that it no longer reports; written by the parent */
+    uint64_t failures_reserved[2];
+    /* lines 17 to 21 */
     farm_admin_note note;
 } farm_member_row;
 
@@ -209,15 +261,18 @@ typedef struct farm_slot_row {
 _Static_assert(sizeof(farm_block_header) == 2 * FARM_LINE, "header is two lines");
 _Static_assert(offsetof(farm_block_header, cookies) == FARM_LINE, "counters of cookies have their own line");
 _Static_assert(sizeof(farm_admin_note) == 5 * FARM_LINE, "note is five lines");
-_Static_assert(offsetof(farm_farm_row, note) == 3 * FARM_LINE, "the note begins a line");
-_Static_assert(sizeof(farm_farm_row) == 8 * FARM_LINE, "farm row is eight lines");
+_Static_assert(offsetof(farm_farm_row, ended) == 3 * FARM_LINE, "outcomes begin a line");
+_Static_assert(offsetof(farm_farm_row, came) == 7 * FARM_LINE, "what is moved or told has its own line");
+_Static_assert(offsetof(farm_farm_row, note) == 8 * FARM_LINE, "the note begins a line");
+_Static_assert(sizeof(farm_farm_row) == 13 * FARM_LINE, "farm row is thirteen lines");
 _Static_assert(offsetof(farm_farm_row, generation) == FARM_LINE, "generation has its own line");
 _Static_assert(offsetof(farm_farm_row, cursor) == 2 * FARM_LINE, "counters have their own line");
 _Static_assert(offsetof(farm_member_row, inflight) == FARM_LINE, "per-request counters have their own line");
 _Static_assert(offsetof(farm_member_row, latency_buckets) == 2 * FARM_LINE, "latencies begin a line");
 _Static_assert(offsetof(farm_member_row, updated_us) == 15 * FARM_LINE, "reports have their own line");
-_Static_assert(offsetof(farm_member_row, note) == 16 * FARM_LINE, "the note begins a line");
-_Static_assert(sizeof(farm_member_row) == 21 * FARM_LINE, "member row is twenty-one lines");
+_Static_assert(offsetof(farm_member_row, tried_at) == 16 * FARM_LINE, "failures have their own line");
+_Static_assert(offsetof(farm_member_row, note) == 17 * FARM_LINE, "the note begins a line");
+_Static_assert(sizeof(farm_member_row) == 22 * FARM_LINE, "member row is twenty-two lines");
 _Static_assert(sizeof(farm_metric_row) == FARM_LINE, "metric row is one line");
 _Static_assert(sizeof(farm_tied_row) == 2 * FARM_LINE + FARM_TIED_SPANS * FARM_TIED_REGISTERS, "registers begin a line");
 _Static_assert(sizeof(farm_history_row) == 16 * FARM_LINE, "history row is sixteen lines");
@@ -226,6 +281,9 @@ _Static_assert(sizeof(farm_slot_row) == FARM_LINE, "slot row is one line");
 /* Arrays, which Swift would see as tuples. */
 static inline uint64_t *farm_block_cookies(farm_block_header *header) { return header->cookies; }
 static inline char *farm_row_name(farm_farm_row *row) { return row->name; }
+static inline uint64_t *farm_row_came(farm_farm_row *row) { return row->came; }
+/* Requests that have ended: FARM_CLASSES counters for each outcome, in the order of FARM_OUTCOME_*. */
+static inline uint64_t *farm_row_ended(farm_farm_row *row) { return row->ended; }
 static inline char *farm_member_row_name(farm_member_row *row) { return row->name; }
 static inline uint64_t *farm_member_row_buckets(farm_member_row *row) { return row->latency_buckets; }
 static inline uint64_t *farm_tied_row_ends(farm_tied_row *row) { return row->ends; }
@@ -265,9 +323,9 @@ static inline int farm_swap64(uint64_t *at, uint64_t old, uint64_t new_value)
 {
     return __atomic_compare_exchange_n(at, &old, new_value, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
-/* Reads before it are done before reads and writes after it, and writes likewise. */
 /* Adds, and what was written before is seen by whoever reads the sum and acquires. */
 static inline uint64_t farm_add64_publish(uint64_t *at, uint64_t v) { return __atomic_fetch_add(at, v, __ATOMIC_RELEASE); }
+/* Reads before it are done before reads and writes after it, and writes likewise. */
 static inline void farm_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 #endif

@@ -42,6 +42,7 @@ public struct PassiveHealth {
         }
         let fails = farm_get32(&row.pointee.fails) &+ 1
         farm_set32(&row.pointee.fails, fails)
+        farm_set32(&row.pointee.failing, 1)
         guard fails >= fall else { return .none }
         row.pointee.failed_trials = 0
         farm_set64(&row.pointee.retry_at, now &+ retry)
@@ -76,12 +77,13 @@ public struct PassiveHealth {
     /// Whether a success has anything to say to the row: the only thing that the path of a good request asks.
     @inline(__always)
     public static func successMatters(_ row: MemberRow, wasTrial: Bool) -> Bool {
-        wasTrial || farm_get32(&row.pointee.fails) != 0
+        wasTrial || farm_get32(&row.pointee.failing) != 0
     }
 
     /// A good answer. Under the row's lock.
     public func succeeded(_ row: MemberRow, wasTrial: Bool, wallClock: UInt64) -> Change {
         farm_set32(&row.pointee.fails, 0)
+        farm_set32(&row.pointee.failing, 0)
         let state = row.state
         // An answer to a request from before it went down does not bring it back; a trial does.
         guard wasTrial && state.isDownByFailures else { return .none }
