@@ -99,7 +99,7 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->attempts_before += ctx->request.attempts;
     ctx->request.attempts = 0;
     ctx->request.member = FARM_NONE;
-    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY;
+    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY | FARM_REQUEST_BROKE;
     ctx->fallback = fallback;
     if (fallback->farm == FARM_NONE) {
         ctx->member = fallback->server;

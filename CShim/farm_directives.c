@@ -118,6 +118,7 @@ static const char *farm_section(cmd_parms *cmd, void *dummy, const char *arg)
     farm->retry_safe = 1;
     farm->fall = 1;
     farm->retry = apr_time_from_sec(10);
+    farm->recover = apr_time_from_msec(250);
     farm->sticky_ttl = apr_time_from_sec(3600);
     APR_ARRAY_PUSH(conf->farms, farm_farm *) = farm;
 
@@ -197,6 +198,14 @@ static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
         return farm_interval(value, apr_time_from_msec(1), apr_time_from_sec(86400), &farm->retry) ? NULL :
             apr_psprintf(p, "FarmSet retry= takes a time from 1ms to 24h, as in retry=10s, not '%s'", value);
     }
+    if (!strcasecmp(key, "recover")) {
+        if (!strcasecmp(value, "off")) {
+            farm->recover = 0;
+            return NULL;
+        }
+        return farm_interval(value, apr_time_from_msec(10), apr_time_from_sec(3600), &farm->recover) ? NULL :
+            apr_psprintf(p, "FarmSet recover= takes a time from 10ms to 1h, as in recover=250ms, or off, not '%s'", value);
+    }
     if (!strcasecmp(key, "failontimeout")) {
         return farm_word(value, "off", "on", &farm->fail_on_timeout) ? NULL : apr_psprintf(p,
             "FarmSet failontimeout= takes on or off, not '%s'", value);
@@ -224,7 +233,7 @@ static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
         return farm_word(value, "off", "on", &farm->passes_cookie) ? NULL : apr_psprintf(p,
             "FarmSet passcookie= takes on or off, not '%s'", value);
     }
-    return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, failonstatus, "
+    return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, recover, failonstatus, "
                         "failontimeout, slowstart, panic, eject, stickyttl and passcookie", key);
 }
 

@@ -151,10 +151,13 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
         return DECLINED;
     }
     if (is_idempotent(r)) {
-        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (r->method_number == M_GET || farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
+        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT;
     }
     farm_snapshot_take(ctx);
     farm_destination_ask(ctx);
+    if (!ctx->may_have_body || !ap_request_has_body(r)) {
+        ctx->request.flags |= FARM_REQUEST_BODY_READY;
+    }
     if ((rc = farm_destination_find(ctx, 0)) != OK) {
         return over(ctx, rc);
     }
@@ -183,8 +186,11 @@ static int status_of(farm_ctx *ctx, int rc)
     if (ctx->answer == FARM_ANSWER_HELD && ctx->request.status >= 400) {
         return (int)ctx->request.status;
     }
-    if (ctx->answer == FARM_ANSWER_BROKEN) {
+    if (ctx->answer == FARM_ANSWER_BROKEN || ctx->request.flags & FARM_REQUEST_SUSPECT) {
         return HTTP_BAD_GATEWAY;
+    }
+    if (ctx->saw & FARM_SAW_TIMEOUT) {
+        return HTTP_GATEWAY_TIME_OUT;
     }
     return ap_is_HTTP_ERROR(rc) ? rc : HTTP_BAD_GATEWAY;
 }
@@ -233,7 +239,6 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
                    apr_port_t proxyport, int *rc)
 {
     apr_uint64_t bytes_in, bytes_out;
-    apr_uint32_t saw;
 
     if (!ctx->body && (ctx->member->is_ajp || (ctx->may_have_body && ap_request_has_body(ctx->r)))) {
         farm_body_watch(ctx);
@@ -242,7 +247,7 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     if (ctx->member->is_http2) {
         farm_answer_guard(ctx);
     }
-    farm_evidence_begin();
+    farm_evidence_begin(ctx);
     ctx->aside = 1;
     *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
     ctx->aside = 0;
@@ -253,9 +258,9 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
         return 0;
     }
     note_overridden(ctx, *rc);
-    saw = farm_evidence(ctx, worker, *rc);
+    ctx->saw = farm_evidence(ctx, worker, *rc);
     farm_worker_moved(worker, &bytes_in, &bytes_out);
-    return farm_on_end(farm_current->engine, &ctx->request, saw, farm_body_can_resend(ctx), bytes_in, bytes_out);
+    return farm_on_end(farm_current->engine, &ctx->request, ctx->saw, farm_body_can_resend(ctx), bytes_in, bytes_out);
 }
 
 /* Attempts until one is the last. */
@@ -289,6 +294,7 @@ static int serve_once(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *co
     /* With a ProxyRemote that failed, mod_proxy asks again without it. What has been attempted and judged is over. */
     if (ctx->is_ready) {
         ctx->outcome = serve(ctx, worker, conf, proxyname, proxyport);
+        farm_answer_over(ctx);
         if (ctx->outcome == DECLINED) {
             /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
             apr_pool_cleanup_register(ctx->r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);

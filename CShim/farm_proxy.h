@@ -24,7 +24,7 @@ void farm_workers_prepare(apr_pool_t *pconf, server_rec *main_server, farm_conf 
 /* In each child. */
 apr_status_t farm_workers_child(apr_pool_t *pchild);
 /* The worker for what farm_destination_find has found, made when it is first asked for; NULL when that fails, which has been
- * logged. */
+ * logged. A trial has a worker of its own, whose connections must be made in farm_on_connect_limit's time. */
 proxy_worker *farm_worker_for(farm_ctx *ctx, proxy_server_conf *conf);
 /* What a worker has moved since it was last asked, in bytes. */
 void farm_worker_moved(proxy_worker *worker, apr_uint64_t *bytes_in, apr_uint64_t *bytes_out);
@@ -44,7 +44,7 @@ int farm_destination_give_up(farm_ctx *ctx, int last_failure);
 /* farm_evidence.c */
 void farm_evidence_hooks(void);
 /* Before each attempt. */
-void farm_evidence_begin(void);
+void farm_evidence_begin(farm_ctx *ctx);
 apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct member_worker {
 /* The members of one farm as reached from one virtual host with one ProxyPass line's parameters. */
 typedef struct site {
     const proxy_worker *line;           /* NULL: a line without parameters, or none at all */
-    member_worker **workers;            /* by number in the farm; made when first used */
+    member_worker **workers;            /* by number in the farm, then those of trials; made when first used */
 } site;
 
 /* The sites of one virtual host. */
@@ -39,7 +39,7 @@ static void add_site(apr_pool_t *pconf, apr_array_header_t *sites, const proxy_w
     site *added = apr_array_push(sites);
 
     added->line = line;
-    added->workers = apr_pcalloc(pconf, sizeof(member_worker *) * members);
+    added->workers = apr_pcalloc(pconf, sizeof(member_worker *) * members * 2);
 }
 
 void farm_workers_prepare(apr_pool_t *pconf, server_rec *main_server, farm_conf *conf)
@@ -106,8 +106,19 @@ static site *site_for(request_rec *r, proxy_server_conf *conf, apr_uint32_t farm
     return all;
 }
 
-/* Under worker_mutex. */
-static member_worker *make_worker(request_rec *r, proxy_server_conf *conf, const site *at, const farm_member *member)
+/* Lets connections be made in that time at the most. */
+static void limit_connecting(proxy_worker *worker, const proxy_server_conf *conf, const server_rec *s, apr_uint64_t limit)
+{
+    apr_interval_time_t allowed = worker->s->conn_timeout_set ? worker->s->conn_timeout
+        : worker->s->timeout_set ? worker->s->timeout : conf->timeout_set ? conf->timeout : s->timeout;
+
+    worker->s->conn_timeout = allowed < (apr_interval_time_t)limit ? allowed : (apr_interval_time_t)limit;
+    worker->s->conn_timeout_set = 1;
+}
+
+/* Under worker_mutex. `limit`: microseconds in which its connections must be made; 0: as its parameters have it. */
+static member_worker *make_worker(request_rec *r, proxy_server_conf *conf, const site *at, const farm_member *member,
+                                  apr_uint64_t limit)
 {
     member_worker *made = apr_pcalloc(worker_pool, sizeof(*made));
     const char *error = ap_proxy_define_worker(worker_pool, &made->worker, NULL, NULL, member->url, 0);
@@ -127,6 +138,9 @@ static member_worker *make_worker(request_rec *r, proxy_server_conf *conf, const
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "FARM00010: no worker for member %s: %s", member->name, error);
         return NULL;
     }
+    if (limit) {
+        limit_connecting(made->worker, conf, r->server, limit);
+    }
     /* The shared row alone decides whether a member may be used. */
     made->worker->s->status |= PROXY_WORKER_IGNORE_ERRORS;
     made->worker->context = made;
@@ -139,14 +153,14 @@ static member_worker *make_worker(request_rec *r, proxy_server_conf *conf, const
 }
 
 static proxy_worker *worker_of(request_rec *r, proxy_server_conf *conf, site *at, apr_uint32_t local,
-                               const farm_member *member)
+                               const farm_member *member, apr_uint64_t limit)
 {
     member_worker *found = __atomic_load_n(&at->workers[local], __ATOMIC_ACQUIRE);
 
     if (!found) {
         apr_thread_mutex_lock(worker_mutex);
         found = at->workers[local];
-        if (!found && (found = make_worker(r, conf, at, member)) != NULL) {
+        if (!found && (found = make_worker(r, conf, at, member, limit)) != NULL) {
             __atomic_store_n(&at->workers[local], found, __ATOMIC_RELEASE);
         }
         apr_thread_mutex_unlock(worker_mutex);
@@ -156,13 +170,18 @@ static proxy_worker *worker_of(request_rec *r, proxy_server_conf *conf, site *at
 
 proxy_worker *farm_worker_for(farm_ctx *ctx, proxy_server_conf *conf)
 {
-    apr_uint32_t farm = ctx->request.farm;
+    apr_uint32_t farm = ctx->request.farm, local;
+    const farm_farm_config *config;
+    apr_uint64_t limit;
 
     if (ctx->member_is_server) {
-        return worker_of(ctx->r, conf, &farm_conf_of(ctx->r->server)->sites->servers, ctx->fallback->number, ctx->member);
+        return worker_of(ctx->r, conf, &farm_conf_of(ctx->r->server)->sites->servers, ctx->fallback->number, ctx->member, 0);
     }
-    return worker_of(ctx->r, conf, site_for(ctx->r, conf, farm, ctx->farm_url),
-                     ctx->request.member - farm_current->config.farms[farm].first_member, ctx->member);
+    config = &farm_current->config.farms[farm];
+    local = ctx->request.member - config->first_member;
+    limit = ctx->request.flags & FARM_REQUEST_TRIAL ? farm_on_connect_limit(farm_current->engine, &ctx->request) : 0;
+    return worker_of(ctx->r, conf, site_for(ctx->r, conf, farm, ctx->farm_url), limit ? config->member_count + local : local,
+                     ctx->member, limit);
 }
 
 /* The worker's own counters are plain additions by many threads, as everywhere in mod_proxy; what one thread takes from

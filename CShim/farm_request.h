@@ -55,6 +55,10 @@ typedef struct farm_ctx {
     farm_answer answer;
     apr_table_t *headers_before;        /* r->headers_out as the attempt began */
     int client_failed;                  /* httpd found the body that the client sends bad */
+    int no_http;                        /* what the member sent is no HTTP */
+    apr_uint32_t saw;                   /* FARM_SAW_* of the attempt that ended last */
+    int may_upgrade;                    /* the client asks for another protocol */
+    ap_filter_t *switch_filter;         /* in its place while an attempt may be answered with 101; else NULL */
     int answer_broke;                   /* the member cut it short after something had gone on */
     apr_off_t swallowed;
     int watching;                       /* the filter is in its place */
@@ -117,6 +121,8 @@ int farm_body_was_prefetched(farm_ctx *ctx);
 /* farm_answer.c: what comes back from the member */
 void farm_answer_register(void);
 void farm_answer_expect(farm_ctx *ctx);
+/* When the attempts are over, or the member has answered 101. */
+void farm_answer_over(farm_ctx *ctx);
 void farm_answer_take_reports(farm_ctx *ctx);
 /* Around an attempt at a member of mod_proxy_http2's, which sends error pages by itself. */
 void farm_answer_guard(farm_ctx *ctx);

@@ -90,7 +90,7 @@ typedef struct farm_farm {
     apr_interval_time_t expect;         /* FarmExpectUpdate; 0: off */
     int expect_ignore, takes_reports;
     int max_attempts, retry_safe, fall, fail_on_timeout;
-    apr_interval_time_t retry;
+    apr_interval_time_t retry, recover; /* recover: 0 is off */
     apr_uint64_t fail_on_status[10];
     apr_interval_time_t slowstart;
     int panic, eject;

@@ -80,6 +80,7 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
         farms[i].fail_on_timeout = (uint32_t)farm->fail_on_timeout;
         farms[i].fall = (uint32_t)farm->fall;
         farms[i].retry_us = (uint64_t)farm->retry;
+        farms[i].recover_us = (uint64_t)farm->recover;
         memcpy(farms[i].fail_on_status, farm->fail_on_status, sizeof(farms[i].fail_on_status));
         farms[i].load = farm->load;
         farms[i].load_length = farm->load ? (uint32_t)strlen(farm->load) : 0;

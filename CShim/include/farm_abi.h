@@ -143,7 +143,6 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_IDEMPOTENT 1u      /* the method may be repeated (RFC 9110, 9.2.2) */
 #define FARM_REQUEST_OPEN 2u            /* an attempt holds a place at a member */
 #define FARM_REQUEST_TRIAL 4u
-#define FARM_REQUEST_MAY_TRY 16u        /* and its body, if any, can be sent again: it may try a member that is down */
 #define FARM_REQUEST_AFRESH 32u         /* it met a kept connection that was closed just then, and began afresh */
 #define FARM_REQUEST_USED_UP 64u        /* another attempt would have been right, but it has had as many as it may */
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
@@ -155,6 +154,8 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_STRICT 4096u       /* with NAMED: never another member, but the one that stands in for it */
 #define FARM_REQUEST_PLAIN 8192u        /* the instruction says no more than the module's own do */
 #define FARM_REQUEST_BROKE 131072u      /* the member that it reached last broke it off, and had answered since its last failure */
+#define FARM_REQUEST_BODY_READY 16384u  /* it has no body, or its body has been read and is kept: it may try a member that is down */
+#define FARM_REQUEST_STRANDED 524288u   /* with TRIAL: no member of the farm was available when it was chosen */
 #define FARM_REQUEST_SUSPECT 262144u    /* it broke two members in a row: it is not sent to another */
 
 typedef struct farm_request {
@@ -163,7 +164,7 @@ typedef struct farm_request {
     uint32_t farm;              /* index in farm_config.farms; set by the caller */
     uint32_t member;            /* index in farm_config.members, or FARM_NONE */
     uint32_t attempts;          /* attempts begun */
-    uint32_t flags;             /* IDEMPOTENT and MAY_TRY are set by the caller, the others by Swift */
+    uint32_t flags;             /* IDEMPOTENT and BODY_READY are set by the caller, the others by Swift */
     uint32_t status;            /* final status of this attempt's answer; 0: none yet */
     uint32_t named;             /* farm-local; with FARM_REQUEST_NAMED */
     uint32_t addressed;         /* the farm that the URL named; set by the caller */
@@ -240,6 +241,12 @@ int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, 
  * request is over. `bytes_in` came from the member, `bytes_out` went to it. */
 int farm_on_end(farm_engine *engine, farm_request *request, uint32_t saw, int may_resend, uint64_t bytes_in,
                 uint64_t bytes_out);
+
+/* The open attempt, a trial, has a connection to its member. Harmless for any other. */
+void farm_on_connected(farm_engine *engine, farm_request *request);
+
+/* Microseconds that the open attempt may take to connect, if it is a trial; 0: as long as the member's parameters allow. */
+uint64_t farm_on_connect_limit(const farm_engine *engine, const farm_request *request);
 
 /* Gives back what a request still holds when its memory goes; nothing is charged. Harmless when nothing is open. */
 void farm_on_drop(farm_engine *engine, farm_request *request);

@@ -227,6 +227,16 @@ private func grow(
         bytesOut: bytesOut) ? 1 : 0
 }
 
+@c public func farm_on_connected(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.connected(request)
+}
+
+@c public func farm_on_connect_limit(_ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?) -> UInt64 {
+    guard let engine = theEngine(engine), let request else { return 0 }
+    return engine.connectLimit(request)
+}
+
 @c public func farm_on_drop(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?) {
     guard let engine = theEngine(engine), let request else { return }
     engine.drop(request)

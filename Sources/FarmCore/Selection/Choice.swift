@@ -18,12 +18,22 @@ public struct Wish {
 
     /// When a request tries a member that is down.
     public enum Trials {
-        /// It only asks who would serve it.
+        /// It only asks who would serve it, or has a body that has not been read.
         case never
-        /// It may not be repeated: when no member is available.
-        case ifNeeded
+        /// It may not be repeated: when a trial has been due for as long again.
+        case whenOverdue
         /// It may be repeated: whenever a trial is due.
         case whenDue
+
+        /// Who asks for the trial; nil: nobody does.
+        @inline(__always)
+        var asker: PassiveHealth.Asker? {
+            switch self {
+            case .never: nil
+            case .whenOverdue: .other
+            case .whenDue: .repeatable
+            }
+        }
     }
 
     public init(
@@ -60,11 +70,14 @@ public struct Choice: Equatable {
     public var isTrial: Bool
     /// It is the member that the request asked for by name, or stands in for it.
     public var isTied = false
+    /// A trial while no member of the farm is available, whose failure does not postpone the next one.
+    public var isStranded = false
 
-    public init(index: Int, isTrial: Bool, isTied: Bool = false) {
+    public init(index: Int, isTrial: Bool, isTied: Bool = false, isStranded: Bool = false) {
         self.index = index
         self.isTrial = isTrial
         self.isTied = isTied
+        self.isStranded = isStranded
     }
 }
 
@@ -184,9 +197,11 @@ extension Farm {
             let index = (start + step) % members.count
             let member = members[index]
             guard member.row.state.mayBeTried, freshness.isIn(member.row, now: now), !wish.excludes(UInt32(index)),
-                now >= farm_get64(&member.row.pointee.retry_at), InFlight.take(member)
+                now >= health.nextTrial(member.row, for: .stranded), InFlight.take(member)
             else { continue }
-            if health.claimTrial(member.row, now: now) { return Choice(index: index, isTrial: true) }
+            if health.claimTrial(member.row, now: now, for: .stranded) {
+                return Choice(index: index, isTrial: true, isStranded: health.recover != 0)
+            }
             InFlight.giveBack(member)
         }
         return nil
@@ -215,8 +230,8 @@ extension Farm {
                 let serves = step == 0 ? state.servesTied : state.isAvailable && admin == .on
                 if serves && InFlight.take(member) { return Choice(index: Int(index), isTrial: false, isTied: true) }
                 let mayTry = step == 0 ? state.mayBeTriedByTied : state.mayBeTried && admin == .on
-                if wish.trials == .whenDue && mayTry && InFlight.take(member) {
-                    if health.claimTrial(member.row, now: now, isTied: step == 0) {
+                if let asker = wish.trials.asker, mayTry, InFlight.take(member) {
+                    if health.claimTrial(member.row, now: now, for: asker, isTied: step == 0) {
                         if let view { farm_set64(&view.pointee.deadline, 0) }
                         return Choice(index: Int(index), isTrial: true, isTied: true)
                     }
@@ -309,23 +324,20 @@ extension Farm {
         return nil
     }
 
-    /// A member that is down and due is tried by a request that may be repeated; by another only when there is no
-    /// other hope.
+    /// A member that is down and due is tried by a request that may be repeated, and by any other when it is long overdue.
+    /// Where no member is available, `lastLook` does it.
     @inline(never)
     private func claimTrial(_ view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64) -> Choice? {
         let index = view.pointee.due
-        let mayTry =
-            switch wish.trials {
-            case .never: false
-            case .ifNeeded: view.pointee.available == 0
-            case .whenDue: true
-            }
-        guard mayTry, Int(index) < members.count, !wish.excludes(index) else { return nil }
+        guard let asker = wish.trials.asker, view.pointee.available != 0, Int(index) < members.count,
+            !wish.excludes(index)
+        else { return nil }
         let member = members[Int(index)]
+        guard now >= health.nextTrial(member.row, for: asker) else { return nil }
         // Whoever gets it, the view is out of date.
         farm_set64(&view.pointee.deadline, 0)
         guard member.row.state.mayBeTried, InFlight.take(member) else { return nil }
-        if health.claimTrial(member.row, now: now) { return Choice(index: Int(index), isTrial: true) }
+        if health.claimTrial(member.row, now: now, for: asker) { return Choice(index: Int(index), isTrial: true) }
         InFlight.giveBack(member)
         return nil
     }

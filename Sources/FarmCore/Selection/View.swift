@@ -144,7 +144,7 @@ extension UnsafeMutablePointer where Pointee == View {
         if farm.algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
         prepareSpans(farm, scratch, now: now)
         noteParts(members, farm.slowStart, now: now)
-        noteTrials(members, freshness, now: now)
+        noteTrials(farm, now: now)
         noteExpiries(members, freshness, now: now)
         if farm.algorithm.countsFarmInFlight { noteStrayed(members, admission, freshness, now: now) }
         farm_publish64(&pointee.generation, generation)
@@ -269,12 +269,15 @@ extension UnsafeMutablePointer where Pointee == View {
         }
     }
 
-    /// Members that are down: one whose trial may begin now, and when the next one may.
-    private func noteTrials(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
+    /// Members that are down: one whose trial may begin now, and when the next one may. Where none is available, the rows are
+    /// asked at each request.
+    private func noteTrials(_ farm: Farm, now: UInt64) {
+        guard pointee.available != 0 else { return }
+        let members = farm.constMembers
         for index in 0..<members.count {
             let row = members[index].row
-            guard row.state.mayBeTried, freshness.isIn(row, now: now) else { continue }
-            let at = farm_get64(&row.pointee.retry_at)
+            guard row.state.mayBeTried, farm.freshness.isIn(row, now: now) else { continue }
+            let at = farm.health.nextTrial(row, for: .repeatable)
             let limit = farm_get32(&row.pointee.max_inflight)
             if at > now {
                 pointee.deadline = min(pointee.deadline, at)

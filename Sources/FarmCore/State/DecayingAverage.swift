@@ -29,6 +29,9 @@ public struct DecayingAverage: Equatable {
 
     public var isEmpty: Bool { word == 0 }
 
+    /// Milliseconds since the last sample.
+    public func age(atMilliseconds now: UInt32) -> UInt64 { UInt64(max(0, Int32(bitPattern: now &- time))) }
+
     /// The value as it should be believed at `now`: it fades towards 0 while nothing confirms it, to half after `tau`
     /// milliseconds.
     @inline(__always)
