@@ -112,10 +112,8 @@ extension Farm {
     @inline(__always)
     public func firstDraw(from view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource) -> Int? {
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON, view.pointee.due == View.noMember,
-            view.pointee.spanCount > 0
+            view.pointee.spanCount > 0, let span = view.span(0, of: members.count), !span.isRamping
         else { return nil }
-        let span = view.pointee.spans[0]
-        guard !span.isRamping, span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         let index: UInt32
         switch algorithm {
         case .adaptive: index = drawAdaptive(span, view, now: now, random: random).0
@@ -142,7 +140,7 @@ extension Farm {
         if view.pointee.due != View.noMember, let trial = claimTrial(view, wish, now: now) { return trial }
         let spanCount = min(Int(view.pointee.spanCount), View.tiers)
         for at in 0..<spanCount {
-            let span = view.pointee.spans[at]
+            guard let span = view.span(at, of: members.count) else { continue }
             if span.isRamping, let index = pickRamping(from: span, of: view, wish, passed: at, now: now, random: random)
             {
                 return Choice(index: Int(index), isTrial: false)
@@ -270,7 +268,6 @@ extension Farm {
         from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, passed: Int, now: UInt64,
         random: RandomSource
     ) -> UInt32? {
-        guard span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         let mask = farm_get32(&view.pointee.mask)
         for draw in 0..<Self.draws {
             switch algorithm {

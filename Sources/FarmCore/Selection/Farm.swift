@@ -87,8 +87,11 @@ public struct Farm {
     private var scratch: ViewScratch { rest.pointee.scratch }
 
     /// How many members this process wants to draw from, and where its window begins (`Aperture`); nil: it draws from all.
-    func window(inFlight: UInt32, each members: Int, now: UInt64) -> (width: Int, start: UInt32)? {
-        guard let width = rest.pointee.aperture.width(inFlight: inFlight, each: members, now: now) else { return nil }
+    private func window(now: UInt64) -> (width: Int, start: UInt32)? {
+        guard members.count > Aperture.whole, let each = algorithm.membersPerRequest else { return nil }
+        var inFlight: UInt32 = 0
+        for member in members { inFlight &+= farm_get32(member.ledger) }
+        guard let width = rest.pointee.aperture.width(inFlight: inFlight, each: each, now: now) else { return nil }
         return (width, rest.pointee.aperture.start(now: now))
     }
 
@@ -174,7 +177,9 @@ public struct Farm {
         let next = (farm_read32(current) & 1) ^ 1
         let generation = farm_read64(&row.pointee.generation)
         let view = views + Int(next)
-        view.rebuild(self, generation: generation, now: now, deadline: deadline, scratch: scratch)
+        var input = ViewInput(self, now: now, into: scratch.inputs)
+        input.window = window(now: now)
+        view.rebuild(from: input, generation: generation, deadline: deadline, scratch: scratch)
         farm_publish32(current, next)
         farm_publish32(rebuilding, 0)
         return view

@@ -2,25 +2,23 @@
 ///
 /// The shares are computed when a view is built, as an alias table: choosing is the draw of `random`. `adaptive` draws the
 /// members that it compares in the same way.
-extension UnsafeMutablePointer where Pointee == View {
+enum LoadShares {
     /// The units of an alias table that a weight of 1 has at the full share: the largest weight's fit into 32 bits.
-    private static var unit: Double { 4_000_000 }
+    private static let unit = 4_000_000.0
 
-    /// Fills the alias table of one tier by load: in proportion to weight / (L + m), no share for its weight less than a
-    /// twentieth of the largest. Of the members that a window covers, if there is one.
-    func shareByLoad(
-        _ span: View.Span, _ window: Window?, costs: UnsafePointer<Float>, weight: (Int) -> UInt32, scratch: ViewScratch
+    /// Fills `units` for `count` positions of these weights: in proportion to weight / (L + m), no share for its weight less
+    /// than a twentieth of the largest. `costs` are by farm-local index (`RelativeLoad.cost`), which `order` has for each
+    /// position. Of the members that a window covers, if there is one.
+    static func fill(
+        _ units: UnsafeMutablePointer<UInt32>, count: Int, weights: UnsafePointer<UInt32>,
+        order: UnsafePointer<UInt32>, costs: UnsafePointer<Float>, window: Window?
     ) {
-        let order = pointee.order + Int(span.start)
         var cheapest = Float.infinity
-        for at in 0..<Int(span.drawn) { cheapest = min(cheapest, costs[Int(order[at])]) }
-        let parts = { (at: Int) in
+        for at in 0..<count { cheapest = min(cheapest, costs[Int(order[at])]) }
+        for at in 0..<count {
             let part = max(RelativeLoad.leastShare, Double(cheapest / costs[Int(order[at])]))
-            return UInt32(
-                max(1, min(Double(UInt32.max), Double(weight(at)) * part * (window?.part(at) ?? 1) * Self.unit)))
+            units[at] = UInt32(
+                max(1, min(Double(UInt32.max), Double(weights[at]) * part * (window?.part(at) ?? 1) * unit)))
         }
-        AliasTable.build(
-            pointee.alias + Int(span.start), count: Int(span.drawn), weight: parts, scaled: scratch.words,
-            stack: scratch.numbers)
     }
 }
