@@ -221,6 +221,7 @@ int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, 
 #define FARM_SAW_CLIENT 32u             /* the client went away or sent a bad or late body */
 #define FARM_SAW_SHORTAGE 64u           /* this host had no connection, file or port left */
 #define FARM_SAW_STALE 256u             /* with BREAK: no byte came, and the connection had been kept from before */
+#define FARM_SAW_BODY 512u              /* with BREAK: the request's body was still being written */
 #define FARM_SAW_UNREACHABLE 128u       /* no connection could be made, or the name does not resolve */
 
 /* Ends the attempt: accounts, gives the place back. 1: send the request to another member (farm_on_choose next); 0: the

@@ -22,6 +22,8 @@ public struct Evidence: OptionSet, Sendable {
     /// No byte came, and the connection had been kept from before: the member may have closed it for its age just as the
     /// request was on its way.
     public static let stale = Evidence(rawValue: 256)
+    /// With `broke`: the request's body was still being written.
+    public static let writingBody = Evidence(rawValue: 512)
 }
 
 /// `FarmSet`, as far as it judges requests.
@@ -94,7 +96,8 @@ public struct Verdict: Equatable {
         if saw.contains(.answer) {
             // A cut is the member's unless it was the client who went; either way the client has had a part.
             if saw.contains(.broke) {
-                return Verdict(charge: saw.contains(.client) ? .nothing : .failure, retry: false)
+                let charge: Charge = saw.contains(.client) ? .nothing : saw.contains(.writingBody) ? .error : .failure
+                return Verdict(charge: charge, retry: false)
             }
             return Verdict(charge: policy.fails(on: status) ? .failure : .success, retry: false)
         }
@@ -110,6 +113,8 @@ public struct Verdict: Equatable {
             let afresh = policy.retrySafe && idempotent && bodyCanBeResent && !wasStaleBefore
             return Verdict(charge: .error, retry: afresh || resend, afresh: afresh)
         }
+        // A member may refuse an upload before it has read it, and its answer may be lost with the connection.
+        if saw.contains([.broke, .writingBody]) { return Verdict(charge: .error, retry: resend) }
         if saw.contains(.broke) {
             return Verdict(charge: .failure, retry: safely)
         }
