@@ -79,6 +79,7 @@ const char *farm_member_parse_url(apr_pool_t *p, farm_member *member, const char
     member->is_ajp = !strcmp(uri.scheme, "ajp");
     member->is_http2 = uri.scheme[0] == 'h' && uri.scheme[1] == '2';
     member->is_http = (uri.scheme[0] == 'h' && !member->is_http2) || uri.scheme[0] == 'w';
+    member->is_tls = !strcmp(uri.scheme, "https") || !strcmp(uri.scheme, "wss") || !strcmp(uri.scheme, "h2");
     if (!is_unix && !ap_strchr_c(uri.hostname, ':')) {
         member->name = apr_psprintf(p, "%s:%d", uri.hostname,
                                     uri.port ? uri.port : ap_proxy_port_of_scheme(uri.scheme));

@@ -239,6 +239,7 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
                    apr_port_t proxyport, int *rc)
 {
     apr_uint64_t bytes_in, bytes_out;
+    farm_ctx *outer;
 
     if (!ctx->body && (ctx->member->is_ajp || (ctx->may_have_body && ap_request_has_body(ctx->r)))) {
         farm_body_watch(ctx);
@@ -248,9 +249,11 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
         farm_answer_guard(ctx);
     }
     farm_evidence_begin(ctx);
+    outer = farm_upload_begin(ctx);
     ctx->aside = 1;
     *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
     ctx->aside = 0;
+    farm_upload_end(ctx, worker, outer);
     if (ctx->member->is_http2) {
         farm_answer_unguard(ctx);
     }
@@ -324,4 +327,5 @@ void farm_proxy_hooks(void)
     farm_evidence_hooks();
     farm_answer_register();
     farm_body_register();
+    farm_upload_register();
 }

@@ -66,6 +66,8 @@ typedef struct farm_ctx {
     ap_conn_keepalive_e keepalive;
     /* the body */
     struct farm_body *body;             /* NULL: not watched */
+    conn_rec *sent_to;                  /* where something of the request went in the attempt under way */
+    int refused;                        /* the member closed while the request was being written there */
     farm_request request;
     /* What follows request.tried is not cleared when the context is made. */
     farm_snapshot snapshot;
@@ -115,6 +117,12 @@ void farm_body_rewind(farm_ctx *ctx);
 int farm_body_can_resend(farm_ctx *ctx);
 int farm_body_was_asked(farm_ctx *ctx);
 int farm_body_failed(farm_ctx *ctx);
+/* Whether some of it was read and its end was not. */
+int farm_body_is_unfinished(farm_ctx *ctx);
+/* The member takes no more of it: whoever reads it in this attempt is at its end. */
+void farm_body_refuse(farm_ctx *ctx);
+/* How many bytes that are not the client's were read in the attempt that is over. */
+apr_off_t farm_body_attempt_over(farm_ctx *ctx);
 /* Whether mod_proxy_http got as far as reading the body, which it does when it has a connection from the pool. */
 int farm_body_was_prefetched(farm_ctx *ctx);
 

@@ -231,6 +231,7 @@ int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, 
 #define FARM_SAW_CLIENT 32u             /* the client went away or sent a bad or late body */
 #define FARM_SAW_SHORTAGE 64u           /* this host had no connection, file or port left */
 #define FARM_SAW_STALE 256u             /* with BREAK: no byte came, and the connection had been kept from before */
+#define FARM_SAW_BODY 512u              /* with BREAK: the request's body was still being written */
 #define FARM_SAW_UNREACHABLE 128u       /* no connection could be made, or the name does not resolve */
 #define FARM_SAW_TLS 1024u              /* with BREAK: the TLS handshake failed */
 #define FARM_SAW_NO_HTTP 2048u          /* with BREAK: what it sent is no HTTP */
