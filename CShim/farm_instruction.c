@@ -1,6 +1,6 @@
 /* farm_instruction.c - instruction cookies as they come with a request and go with an answer. What stands in them Swift
  * reads and writes. */
-#include "farm_request.h"
+#include "farm_sections.h"
 
 #include <arpa/inet.h>
 
@@ -15,10 +15,20 @@ int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies)
 void farm_request_instruct(farm_ctx *ctx, const char *cookies)
 {
     const char *client = ctx->r->useragent_ip;
+    apr_uint32_t moved_to = ctx->request.farm;
 
+    ctx->request.farm = ctx->request.addressed;
     farm_on_instruct(farm_current->engine, &ctx->request, cookies, (uint32_t)strlen(cookies), client,
                      (uint32_t)strlen(client));
-    ctx->farm = farm_current->farm_at[ctx->request.farm];
+    if (ctx->moved_by && ctx->request.farm != moved_to) {
+        /* The instruction has expired since it moved the request, whose sections are that farm's by now. */
+        ctx->request.farm = moved_to;
+        ctx->request.flags &= ~(FARM_REQUEST_INSTRUCTED | FARM_REQUEST_NAMED | FARM_REQUEST_STRICT | FARM_REQUEST_PLAIN);
+    }
+    if (ctx->request.farm != moved_to) {
+        ctx->farm = farm_current->farm_at[ctx->request.farm];
+        ctx->farm_url = farm_move_url(ctx, ctx->request.farm);
+    }
 }
 
 /* Members do not see what steers clients, unless their farm says so. */

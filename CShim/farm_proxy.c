@@ -4,13 +4,15 @@
 
 #include "http_connection.h"
 
+#include "farm_sections.h"
+
 /* Marks a request whose URL has been seen in the fixups and names no farm: mod_proxy may since have taken a usual port
  * off it, which makes it look as if it did. */
 static farm_ctx elsewhere;
 
 /* The farm that a URL names, and the path after its name: a host that is a farm, with no port. A balancer of
  * mod_proxy_balancer's may have a farm's name. */
-static apr_uint32_t farm_of_url(const char *url, const char **path)
+apr_uint32_t farm_of_url(const char *url, const char **path)
 {
     const char *host = ap_strchr_c(url, ':'), *end;
     apr_uint32_t farm;
@@ -45,16 +47,20 @@ static apr_uint32_t farm_of_url(const char *url, const char **path)
     return farm;
 }
 
-static farm_ctx *begin(request_rec *r, const char *url)
+farm_ctx *farm_ctx_begin(request_rec *r, const char *url)
 {
     const char *path;
     apr_uint32_t farm = farm_of_url(url, &path);
+    const farm_ctx *before = farm_ctx_of(r);
+    farm_ctx *ctx;
 
     /* A socket named beside the host says where to go: that is not the farm. */
     if (farm == FARM_NONE || (!apr_is_empty_table(r->notes) && apr_table_get(r->notes, "uds_path"))) {
         return NULL;
     }
-    return farm_ctx_create(r, farm_current->farm_at[farm], farm, path);
+    ctx = farm_ctx_create(r, farm_current->farm_at[farm], farm, path);
+    farm_move_recall(ctx, before == &elsewhere ? NULL : before);
+    return ctx;
 }
 
 /* The URL of a farm has no canonical form: that depends on the scheme of the member. It stays as mod_proxy mapped it
@@ -71,7 +77,7 @@ static int farm_canon(request_rec *r, char *url)
     if (ctx && ctx->aside) {
         return DECLINED;
     }
-    if ((ctx = begin(r, r->filename + 6)) == NULL) {
+    if ((!ctx || ctx->filename != r->filename) && (ctx = farm_ctx_begin(r, r->filename + 6)) == NULL) {
         ap_set_module_config(r->request_config, &proxy_farm_module, &elsewhere);
         return DECLINED;
     }
@@ -145,16 +151,18 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
     if (!farm_current || r->proxyreq != PROXYREQ_REVERSE) {
         return DECLINED;
     }
-    /* Without one, the URL came past the fixups (mod_rewrite in a directory) and is in its final form. */
+    /* Without one, the URL came past the fixups and is in its final form. */
     ctx = farm_ctx_of(r);
-    if (ctx == &elsewhere || ((!ctx || ctx->mapped != r->filename) && (ctx = begin(r, *url)) == NULL)) {
+    if (ctx == &elsewhere || ((!ctx || ctx->filename != r->filename) && (ctx = farm_ctx_begin(r, *url)) == NULL)) {
         return DECLINED;
     }
     if (is_idempotent(r)) {
         ctx->request.flags |= FARM_REQUEST_IDEMPOTENT;
     }
     farm_snapshot_take(ctx);
-    farm_destination_ask(ctx);
+    if ((rc = farm_destination_ask(ctx)) != OK) {
+        return over(ctx, rc);
+    }
     if (!ctx->may_have_body || !ap_request_has_body(r)) {
         ctx->request.flags |= FARM_REQUEST_BODY_READY;
     }
@@ -324,6 +332,8 @@ void farm_proxy_hooks(void)
     proxy_hook_canon_handler(farm_canon, NULL, NULL, APR_HOOK_REALLY_FIRST);
     proxy_hook_pre_request(farm_pre_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     proxy_hook_scheme_handler(farm_scheme_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    farm_move_hooks();
+    farm_sections_hooks();
     farm_evidence_hooks();
     farm_answer_register();
     farm_body_register();

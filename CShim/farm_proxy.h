@@ -33,8 +33,9 @@ int farm_worker_shortage(proxy_worker *worker);
 
 /* farm_destination.c: who serves a request */
 
-/* Lets a request say which member it wants, before the first member of a farm is chosen. */
-void farm_destination_ask(farm_ctx *ctx);
+/* Lets a request say which member it wants, before the first member of a farm is chosen. OK, or the status for the client,
+ * where it may not have what serves it. */
+int farm_destination_ask(farm_ctx *ctx);
 /* Finds the member or server for the next attempt: OK, and ctx->member is set; or the status for the client.
  * `last_failure`: of the attempt before; 0: there was none. */
 int farm_destination_find(farm_ctx *ctx, int last_failure);

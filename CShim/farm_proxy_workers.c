@@ -5,6 +5,7 @@
  * ProxyPass line. They are made when they are first needed: a child of a farm of a thousand members does not pay for
  * pools it never uses. */
 #include "farm_proxy.h"
+#include "farm_sections.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -73,6 +74,7 @@ void farm_workers_prepare(apr_pool_t *pconf, server_rec *main_server, farm_conf 
             ap_set_module_config(s->module_config, &proxy_farm_module, apr_pcalloc(pconf, sizeof(farm_conf)));
         }
         farm_conf_of(s)->sites = sites;
+        farm_conf_of(s)->tls_sections = farm_sections_with_tls(pconf, s);
     }
 }
 

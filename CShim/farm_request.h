@@ -32,6 +32,9 @@ typedef struct farm_ctx {
     farm_farm *farm;                    /* the one that serves: after a forward another than the URL named */
     const farm_farm *origin;            /* the one that the URL named */
     const char *farm_url;               /* by which the farm that serves is asked for */
+    const char *walked;                 /* the URL whose <Proxy> sections the request has; NULL: none were looked for */
+    const char *moved_by;               /* its cookies, when they have sent it to another farm than the URL named */
+    apr_table_t *headers_in;            /* r->headers_in before those sections changed them; NULL: not kept */
     const char *cookies;                /* of the client, joined; NULL: none, or none of ours */
     int may_have_body;                  /* as far as the request's header says */
     char *client_args;                  /* r->args as they came */
@@ -43,6 +46,7 @@ typedef struct farm_ctx {
     apr_uint32_t condition;             /* of the farm that could not serve it, when it did */
     int is_ready;                       /* the scheme handler has something to do */
     const char *mapped;                 /* r->filename as mod_proxy mapped it: "proxy:scheme://NAME/..." */
+    const char *filename;               /* r->filename as it is until a member is chosen: another one after a move */
     const char *path;                   /* the part of it after the farm's name */
     apr_size_t path_length;
     int canonical;                      /* each member's URL is still to be brought into its scheme's canonical form */
@@ -83,6 +87,10 @@ static inline farm_ctx *farm_ctx_of(request_rec *r)
     return ap_get_module_config(r->request_config, &proxy_farm_module);
 }
 farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, const char *path);
+/* farm_proxy.c: the farm that a URL names, or FARM_NONE, and the path after its name; and a context for a request to a URL,
+ * NULL when that is no farm's. */
+apr_uint32_t farm_of_url(const char *url, const char **path);
+farm_ctx *farm_ctx_begin(request_rec *r, const char *url);
 void farm_snapshot_take(farm_ctx *ctx);
 void farm_snapshot_restore(farm_ctx *ctx);
 /* Tells logs and expressions who serves. An HTTP member's handler asks for variables of its own in it, which takes longer
@@ -101,7 +109,7 @@ void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
 /* Whether any of them may be one that the farm knows: a quick look, which most requests end with. */
 int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies);
-/* Follows the instruction that holds for the request; its farm may be another one then. */
+/* Follows the instruction that holds for the request, and counts its cookies; its farm may be another one then. */
 void farm_request_instruct(farm_ctx *ctx, const char *cookies);
 /* Takes them out of what members see. */
 void farm_request_hide(farm_ctx *ctx);

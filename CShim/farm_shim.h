@@ -101,6 +101,7 @@ typedef struct farm_farm {
     apr_interval_time_t sticky_ttl;
     int passes_cookie;
     farm_fallback *fallbacks[FARM_ANY_CONDITION + 1];   /* by condition */
+    int forwards;                       /* one of them is a FarmForward */
     apr_hash_t *origins;                /* "scheme://host:port" -> apr_array_header_t of farm_member * */
     apr_hash_t *hosts;                  /* host -> farm_member * */
 } farm_farm;
@@ -109,7 +110,7 @@ typedef struct farm_secret farm_secret; /* farm_secret.c */
 typedef struct farm_sites farm_sites;   /* farm_proxy_workers.c */
 
 /* One per virtual host. That of the main server is the configuration, since farms are visible in every virtual host;
- * of the others only `sites` is used. */
+ * of the others only `sites` and `tls_sections` are used. */
 typedef struct farm_conf {
     apr_array_header_t *farms;          /* of farm_farm * */
     farm_farm *open;                    /* the <Farm> being read */
@@ -128,6 +129,7 @@ typedef struct farm_conf {
     farm_farm **farm_at;                /* by number in config.farms */
     apr_uint32_t last_found;            /* the farm that a URL named last: most often the next one does too */
     farm_sites *sites;                  /* the workers of this virtual host */
+    apr_array_header_t *tls_sections;   /* farm_sections.c: of this virtual host; NULL: none */
 } farm_conf;
 
 /* The configuration in force; NULL until there is a farm. */

@@ -147,7 +147,7 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_USED_UP 64u        /* another attempt would have been right, but it has had as many as it may */
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
 #define FARM_REQUEST_KEYED 128u         /* it has a key for an algorithm that wants one */
-#define FARM_REQUEST_ASKED 256u         /* it only asks who would serve it: it tries no member that is down */
+#define FARM_REQUEST_ASKED 256u         /* it only asks who would serve it: it tries no member that is down, and nothing is counted */
 #define FARM_REQUEST_NAMED 512u         /* it names a member to be served by: `named` */
 #define FARM_REQUEST_TIED 1024u         /* that member was chosen for it, or the one that stands in for it */
 #define FARM_REQUEST_INSTRUCTED 2048u   /* an instruction holds for it */
@@ -195,6 +195,10 @@ void farm_on_key(farm_request *request, const char *text, uint32_t length);
  * choice. */
 void farm_on_instruct(farm_engine *engine, farm_request *request, const char *cookies, uint32_t cookies_length,
                       const char *client, uint32_t client_length);
+/* The farm that a request's cookies send it to, or the one that it is addressed to. Nothing is counted or noted, and the request
+ * stays as it is: farm_on_instruct follows when it is served. */
+uint32_t farm_on_target(farm_engine *engine, const farm_request *request, const char *cookies, uint32_t cookies_length,
+                        const char *client, uint32_t client_length);
 /* Takes instruction cookies out of a Cookie header, for members that shall not see them. `into` has room for as many bytes.
  * The new length, or FARM_NONE when it stays as it is. */
 uint32_t farm_on_hide(farm_engine *engine, const farm_request *request, const char *cookies, uint32_t length, char *into);

@@ -171,6 +171,15 @@ private func grow(
     engine.instruct(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
 }
 
+@c public func farm_on_target(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
+    _ cookiesLength: UInt32, _ client: UnsafePointer<CChar>?, _ clientLength: UInt32
+) -> UInt32 {
+    guard let request else { return FARM_NONE }
+    guard let engine = theEngine(engine) else { return request.pointee.farm }
+    return engine.target(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
+}
+
 @c public func farm_on_hide(
     _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
     _ length: UInt32,

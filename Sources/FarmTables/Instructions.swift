@@ -29,9 +29,10 @@ extension UnsafeMutablePointer where Pointee == Engine {
         for _ in 0..<Self.mostCookies {
             guard let value = header.next(name) else { return false }
             guard let result = follow(request, value, client: client) else { continue }
-            pointee.count(result)
+            let isAsked = request.pointee.flags & FARM_REQUEST_ASKED != 0
+            if !isAsked { pointee.count(result) }
             if result == .accepted { return true }
-            Log.instructionIgnored(pointee.farms[Int(request.pointee.farm)].row, result)
+            if !isAsked { Log.instructionIgnored(pointee.farms[Int(request.pointee.farm)].row, result) }
         }
         return false
     }
@@ -84,7 +85,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             if instruction.to == nil && !instruction.isStrict && instruction.client == nil {
                 flags |= FARM_REQUEST_PLAIN
             }
-            if !pointee.isOutside {
+            if !pointee.isOutside && request.pointee.flags & FARM_REQUEST_ASKED == 0 {
                 pointee.clients(farm: Int(farm), local: member).note(
                     RequestKey.of(token.mac), expires: instruction.expires, now: now)
             }

@@ -20,7 +20,10 @@ private func follow(_ header: UnsafeBufferPointer<UInt8>, farm: UInt32) {
     request.farm = farm
     request.addressed = farm
     withText(header) { text, length in
+        let target = farm_on_target(world.engine, &request, text, length, "192.0.2.1", 9)
+        guard request.farm == farm, request.flags == 0 else { finding("a request that only asks was changed") }
         farm_on_instruct(world.engine, &request, text, length, "192.0.2.1", 9)
+        guard request.farm == target else { finding("it went to farm \(request.farm), and not to \(target)") }
     }
     if request.flags & FARM_REQUEST_INSTRUCTED == 0 {
         guard request.flags == 0, request.farm == farm else {
