@@ -151,10 +151,13 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
         return DECLINED;
     }
     if (is_idempotent(r)) {
-        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (r->method_number == M_GET || farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
+        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT;
     }
     farm_snapshot_take(ctx);
     farm_destination_ask(ctx);
+    if (!ctx->may_have_body || !ap_request_has_body(r)) {
+        ctx->request.flags |= FARM_REQUEST_BODY_READY;
+    }
     if ((rc = farm_destination_find(ctx, 0)) != OK) {
         return over(ctx, rc);
     }

@@ -142,7 +142,6 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_IDEMPOTENT 1u      /* the method may be repeated (RFC 9110, 9.2.2) */
 #define FARM_REQUEST_OPEN 2u            /* an attempt holds a place at a member */
 #define FARM_REQUEST_TRIAL 4u
-#define FARM_REQUEST_MAY_TRY 16u        /* and its body, if any, can be sent again: it may try a member that is down */
 #define FARM_REQUEST_AFRESH 32u         /* it met a kept connection that was closed just then, and began afresh */
 #define FARM_REQUEST_USED_UP 64u        /* another attempt would have been right, but it has had as many as it may */
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
@@ -153,6 +152,7 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_INSTRUCTED 2048u   /* an instruction holds for it */
 #define FARM_REQUEST_STRICT 4096u       /* with NAMED: never another member, but the one that stands in for it */
 #define FARM_REQUEST_PLAIN 8192u        /* the instruction says no more than the module's own do */
+#define FARM_REQUEST_BODY_READY 16384u  /* it has no body, or its body has been read and is kept: it may try a member that is down */
 
 typedef struct farm_request {
     uint64_t chosen_at;         /* monotonic us */
@@ -160,7 +160,7 @@ typedef struct farm_request {
     uint32_t farm;              /* index in farm_config.farms; set by the caller */
     uint32_t member;            /* index in farm_config.members, or FARM_NONE */
     uint32_t attempts;          /* attempts begun */
-    uint32_t flags;             /* IDEMPOTENT and MAY_TRY are set by the caller, the others by Swift */
+    uint32_t flags;             /* IDEMPOTENT and BODY_READY are set by the caller, the others by Swift */
     uint32_t status;            /* final status of this attempt's answer; 0: none yet */
     uint32_t named;             /* farm-local; with FARM_REQUEST_NAMED */
     uint32_t addressed;         /* the farm that the URL named; set by the caller */
@@ -199,6 +199,9 @@ void farm_on_route(farm_engine *engine, farm_request *request, const char *cooki
 
 /* Chooses a member for the next attempt and takes a place in flight. 1: request->member is set. 0: none will do. */
 int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
+
+/* Whether a member of a request's farm waits for a trial that is due: worth reading a short body for before the choice. */
+int farm_on_trial_due(farm_engine *engine, const farm_request *request, uint64_t now);
 
 /* Counts a request that a farm redirected, or forwarded elsewhere. */
 void farm_on_redirected(farm_engine *engine, uint32_t farm);

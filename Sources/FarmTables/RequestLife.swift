@@ -38,7 +38,8 @@ extension UnsafeMutablePointer where Pointee == Engine {
         let flags = request.pointee.flags
         let wish = Wish(
             tried: farm_request_tried(request).unsafelyUnwrapped, triedCount: Int(request.pointee.attempts),
-            trials: flags & FARM_REQUEST_MAY_TRY != 0 ? .whenDue : flags & FARM_REQUEST_ASKED != 0 ? .never : .ifNeeded,
+            trials: flags & FARM_REQUEST_BODY_READY == 0
+                ? .never : flags & FARM_REQUEST_IDEMPOTENT != 0 ? .whenDue : .ifNeeded,
             key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil,
             named: flags & FARM_REQUEST_NAMED != 0 ? request.pointee.named : nil,
             isStrict: flags & FARM_REQUEST_STRICT != 0)
