@@ -159,18 +159,6 @@ static apr_status_t body_filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input
     return APR_SUCCESS;
 }
 
-int farm_body_may_fit(request_rec *r)
-{
-    const char *length;
-    apr_off_t bytes;
-
-    if (!ap_request_has_body(r)) {
-        return 1;
-    }
-    length = apr_table_get(r->headers_in, "Content-Length");
-    return length && ap_parse_strict_length(&bytes, length) && bytes <= FARM_BODY_KEPT;
-}
-
 void farm_body_watch(farm_ctx *ctx)
 {
     farm_body *body = apr_pcalloc(ctx->r->pool, sizeof(*body));
@@ -178,6 +166,45 @@ void farm_body_watch(farm_ctx *ctx)
     body->kept = apr_brigade_create(ctx->r->pool, ctx->r->connection->bucket_alloc);
     ctx->body = body;
     join_protocol(ap_add_input_filter("FARM_BODY", body, ctx->r, ctx->r->connection));
+}
+
+int farm_body_may_be_read_ahead(farm_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+    const char *length;
+    apr_off_t bytes;
+
+    if (ctx->request.flags & FARM_REQUEST_BODY_READY || ctx->was_read_ahead || (ctx->body && !ctx->body->kept)) {
+        return 0;
+    }
+    length = apr_table_get(r->headers_in, "Content-Length");
+    return !length || (ap_parse_strict_length(&bytes, length) && bytes <= FARM_BODY_KEPT);
+}
+
+int farm_body_read_ahead(farm_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_status_t rv = APR_SUCCESS;
+    farm_body *body;
+
+    ctx->was_read_ahead = 1;
+    if (!ctx->body) {
+        farm_body_watch(ctx);
+    }
+    body = ctx->body;
+    while (rv == APR_SUCCESS && (body->replay || (!body->ended && body->length < FARM_BODY_KEPT))) {
+        /* No more than can be kept. */
+        rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ,
+                            body->replay ? FARM_BODY_KEPT : FARM_BODY_KEPT - body->length);
+        apr_brigade_cleanup(bb);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "FARM00050: farm %s: the body of %s did not come", ctx->farm->key, r->uri);
+        return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+    }
+    farm_body_rewind(ctx);
+    return OK;
 }
 
 void farm_body_refuse(farm_ctx *ctx)
@@ -252,6 +279,9 @@ void farm_body_rewind(farm_ctx *ctx)
         return;
     }
     body->asked = 0;
+    if (body->ended) {
+        ctx->request.flags |= FARM_REQUEST_BODY_READY;
+    }
     if (body->length == 0 && !body->ended) {
         return;
     }

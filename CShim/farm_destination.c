@@ -194,6 +194,13 @@ int farm_destination_find(farm_ctx *ctx, int last_failure)
 {
     int rc, looks = 0;
 
+    /* A trial is given to no request that may leave the member waiting for its body. So one with a short body reads it
+     * first while a trial is due, but not when the client waits to be told by the member to send it. */
+    if (farm_body_may_be_read_ahead(ctx) && !ctx->r->expecting_100
+        && farm_on_trial_due(farm_current->engine, &ctx->request, farm_host_clock())
+        && (rc = farm_body_read_ahead(ctx)) != OK) {
+        return rc;
+    }
     while (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
         apr_uint32_t condition = farm_on_condition(farm_current->engine, &ctx->request);
 
@@ -203,6 +210,12 @@ int farm_destination_find(farm_ctx *ctx, int last_failure)
                 continue;
             }
             condition = FARM_FULL;
+        }
+        if (condition == FARM_DOWN && farm_body_may_be_read_ahead(ctx)) {
+            if ((rc = farm_body_read_ahead(ctx)) != OK) {
+                return rc;
+            }
+            continue;
         }
         if ((rc = fall_back(ctx, condition, last_failure)) != OK || ctx->member_is_server) {
             return rc;

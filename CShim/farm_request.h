@@ -70,6 +70,7 @@ typedef struct farm_ctx {
     ap_conn_keepalive_e keepalive;
     /* the body */
     struct farm_body *body;             /* NULL: not watched */
+    int was_read_ahead;                 /* the body was read before a member was chosen, as far as it can be kept */
     conn_rec *sent_to;                  /* where something of the request went in the attempt under way */
     int refused;                        /* the member closed while the request was being written there */
     farm_request request;
@@ -118,8 +119,12 @@ void farm_answer_set_cookie(farm_ctx *ctx);
 
 /* farm_body.c: keeps what was read of a request's body, so that it can be read again */
 void farm_body_register(void);
-/* Whether the body of a request is small enough to be kept, as far as its header says. */
-int farm_body_may_fit(request_rec *r);
+/* Whether it makes sense to read the body before a member is chosen: it was not tried yet, and as far as the request's header
+ * says the body is short enough to be kept. */
+int farm_body_may_be_read_ahead(farm_ctx *ctx);
+/* Reads the body as far as it can be kept, waiting for the client; when that is all of it, the request gets
+ * FARM_REQUEST_BODY_READY. OK, or the status for a client that does not send what it promised. */
+int farm_body_read_ahead(farm_ctx *ctx);
 void farm_body_watch(farm_ctx *ctx);
 void farm_body_rewind(farm_ctx *ctx);
 int farm_body_can_resend(farm_ctx *ctx);

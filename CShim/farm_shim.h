@@ -57,6 +57,7 @@ typedef struct farm_parameter {
 
 /* A condition of a farm, as Swift numbers them; the last is ours, for the fallback of them all. */
 #define FARM_FULL 1
+#define FARM_DOWN 3
 #define FARM_ANY_CONDITION 4
 
 typedef enum { FARM_FALLBACK_BUSY, FARM_FALLBACK_REDIRECT, FARM_FALLBACK_FORWARD } farm_fallback_kind;

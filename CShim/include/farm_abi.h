@@ -214,6 +214,9 @@ void farm_on_route(farm_engine *engine, farm_request *request, const char *cooki
 /* Chooses a member for the next attempt and takes a place in flight. 1: request->member is set. 0: none will do. */
 int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
 
+/* Whether a member of a request's farm waits for a trial that is due: worth reading a short body for before the choice. */
+int farm_on_trial_due(farm_engine *engine, const farm_request *request, uint64_t now);
+
 /* Counts a request that a farm redirected, or forwarded elsewhere. */
 void farm_on_redirected(farm_engine *engine, uint32_t farm);
 void farm_on_forwarded(farm_engine *engine, uint32_t farm);

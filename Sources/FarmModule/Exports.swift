@@ -213,6 +213,13 @@ private func grow(
     return engine.choose(request, now: now) ? 1 : 0
 }
 
+@c public func farm_on_trial_due(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ now: UInt64
+) -> Int32 {
+    guard let engine = theEngine(engine), let request else { return 0 }
+    return engine.trialIsDue(request, now: now) ? 1 : 0
+}
+
 @c public func farm_on_condition(_ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?) -> UInt32 {
     guard let engine = theEngine(engine), let request else { return Condition.down.rawValue }
     return engine.pointee.condition(of: request.pointee).rawValue
