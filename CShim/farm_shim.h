@@ -47,6 +47,7 @@ typedef struct farm_member {
     int is_ajp;
     int is_http;                        /* http, https, ws, wss: carried by mod_proxy_http */
     int is_http2;
+    int is_tls;                         /* https, wss, h2 */
 } farm_member;
 
 typedef struct farm_parameter {
