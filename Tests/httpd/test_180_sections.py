@@ -331,6 +331,25 @@ def test_180_18_encoded_body_of_a_forward(httpd):
     assert (seen.body, seen.header("Content-Encoding"), seen.header("X-Internal")) == (plain, None, "yes")
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["both have Header", "only the second has"])
+def test_180_19_headers_of_the_answer(httpd, first):
+    """Contract: "everything of that farm holds and nothing of the first": `Header` too, for answers of its members and for pages of
+    errors."""
+    a, i = house(httpd, ['Header set X-Answer "of-internal"', 'Header always set X-Always "of-internal"'])
+    if first:
+        httpd.conf.add(*section("http://tired/", 'Header set X-Answer "of-tired"', 'Header set X-Tired "yes"'),
+                       *section("http://app/", 'Header set X-Answer "of-app"', 'Header set X-Tired "yes"'))
+    httpd.log.expect_broken()
+    httpd.start()
+    for way in WAYS:
+        answer = come(httpd, way)
+        assert (answer.all("X-Answer"), answer.all("X-Always"), answer.get("X-Tired")) == (["of-internal"], ["of-internal"], None), way
+    i.always(close_after_request)
+    for way in WAYS:
+        answer = come(httpd, way, method="POST", body=b"x")
+        assert answer.status >= 500 and answer.all("X-Always") == ["of-internal"], way
+
+
 # -- TLS -------------------------------------------------------------------------------------------------------
 
 TLS_TROUBLE = r"AH02039|AH00961|AH02004|AH02003|AH02411|ssl:error|AH01084|AH01097|AH02005|AH01961"
