@@ -2,6 +2,7 @@
 #include "farm_directives.h"
 
 #include "farm_numbers.h"
+#include "farm_schemes.h"
 
 farm_conf *farm_conf_of(server_rec *s)
 {
@@ -397,5 +398,6 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     if (farm_fallbacks_check(s, pconf, conf) != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    farm_schemes_check(s, ptemp, conf);
     return farm_check_metrics(s, ptemp, conf);
 }

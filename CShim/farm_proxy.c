@@ -4,6 +4,7 @@
 
 #include "http_connection.h"
 
+#include "farm_schemes.h"
 #include "farm_sections.h"
 
 /* Marks a request whose URL has been seen in the fixups and names no farm: mod_proxy may since have taken a usual port
@@ -116,6 +117,27 @@ static int direct(farm_ctx *ctx)
     return rc;
 }
 
+/* The worker for the member or server that was found, to which the request is directed; or for the next one, while none can be
+ * made, which is this host's shortage. OK, or the status for the client. */
+static int take_worker(farm_ctx *ctx, proxy_server_conf *conf, proxy_worker **worker)
+{
+    int rc;
+
+    while ((*worker = farm_worker_for(ctx, conf)) == NULL) {
+        if (ctx->member_is_server || !farm_on_end(farm_current->engine, &ctx->request, FARM_SAW_SHORTAGE,
+                                                  farm_body_can_resend(ctx), 0, 0)) {
+            return HTTP_SERVICE_UNAVAILABLE;
+        }
+        if ((rc = farm_destination_find(ctx, HTTP_SERVICE_UNAVAILABLE)) != OK) {
+            return rc;
+        }
+    }
+    if ((rc = direct(ctx)) != OK) {
+        farm_on_drop(farm_current->engine, &ctx->request);
+    }
+    return rc;
+}
+
 /* Methods that may be sent again: RFC 9110, 9.2.2, and those of WebDAV that it says the same of. */
 static int is_idempotent(const request_rec *r)
 {
@@ -166,26 +188,12 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
     if (!ctx->may_have_body || !ap_request_has_body(r)) {
         ctx->request.flags |= FARM_REQUEST_BODY_READY;
     }
-    if ((rc = farm_destination_find(ctx, 0)) != OK) {
-        return over(ctx, rc);
-    }
-    *worker = farm_worker_for(ctx, conf);
-    rc = *worker ? direct(ctx) : HTTP_INTERNAL_SERVER_ERROR;
-    if (rc != OK) {
-        farm_on_drop(farm_current->engine, &ctx->request);
+    if ((rc = farm_destination_find(ctx, 0)) != OK || (rc = take_worker(ctx, conf, worker)) != OK) {
         return over(ctx, rc);
     }
     ctx->is_ready = 1;
     *url = ctx->url;
     return OK;
-}
-
-static apr_status_t drop_request(void *data)
-{
-    if (farm_current) {
-        farm_on_drop(farm_current->engine, data);
-    }
-    return APR_SUCCESS;
 }
 
 /* The status for a client whose last attempt ended with `rc` and nothing sent. */
@@ -220,7 +228,7 @@ static int farm_decides(const farm_ctx *ctx, int rc)
 /* Ends the request as its last attempt has ended. */
 static int finish(farm_ctx *ctx, int rc)
 {
-    if (rc != DECLINED && is_open(ctx, rc)) {
+    if (is_open(ctx, rc)) {
         rc = status_of(ctx, rc);
         /* What the failed answer had set must not be part of httpd's own. */
         if (ctx->answer != FARM_ANSWER_NONE || ctx->member->is_http2) {
@@ -265,11 +273,9 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     if (ctx->member->is_http2) {
         farm_answer_unguard(ctx);
     }
-    if (*rc == DECLINED) {
-        return 0;
-    }
     note_overridden(ctx, *rc);
-    ctx->saw = farm_evidence(ctx, worker, *rc);
+    ctx->saw = *rc == DECLINED ? farm_schemes_declined(ctx) : farm_evidence(ctx, worker, *rc);
+    *rc = *rc == DECLINED ? HTTP_SERVICE_UNAVAILABLE : *rc;
     farm_worker_moved(worker, &bytes_in, &bytes_out);
     return farm_on_end(farm_current->engine, &ctx->request, ctx->saw, farm_body_can_resend(ctx), bytes_in, bytes_out);
 }
@@ -280,19 +286,14 @@ static int serve(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, c
 {
     int rc, last, again;
 
-    while ((again = attempt(ctx, worker, conf, proxyname, proxyport, &rc)) || (rc != DECLINED && farm_decides(ctx, rc))) {
+    while ((again = attempt(ctx, worker, conf, proxyname, proxyport, &rc)) || farm_decides(ctx, rc)) {
         last = status_of(ctx, rc);
         farm_snapshot_restore(ctx);
         farm_environment(ctx);
         farm_body_rewind(ctx);
         rc = again ? farm_destination_find(ctx, last) : farm_destination_give_up(ctx, last);
-        if (rc != OK) {
+        if (rc != OK || (rc = take_worker(ctx, conf, &worker)) != OK) {
             return rc;
-        }
-        worker = farm_worker_for(ctx, conf);
-        if (!worker || (rc = direct(ctx)) != OK) {
-            farm_on_drop(farm_current->engine, &ctx->request);
-            return worker ? rc : HTTP_INTERNAL_SERVER_ERROR;
         }
     }
     return finish(ctx, rc);
@@ -306,11 +307,6 @@ static int serve_once(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *co
     if (ctx->is_ready) {
         ctx->outcome = serve(ctx, worker, conf, proxyname, proxyport);
         farm_answer_over(ctx);
-        if (ctx->outcome == DECLINED) {
-            /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
-            apr_pool_cleanup_register(ctx->r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);
-            return DECLINED;
-        }
         ctx->is_ready = 0;
         over(ctx, ctx->outcome);
     }

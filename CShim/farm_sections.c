@@ -137,6 +137,27 @@ static void make_headers(request_rec *r)
     }
 }
 
+/* mod_headers sees to the answer's headers by a filter, which httpd has inserted before the handler, if the configuration asked
+ * for one then. */
+static void filter_answer(request_rec *r)
+{
+    apr_array_header_t *hooks = ap_hook_get_insert_filter();
+    const ap_filter_t *filter;
+    int i;
+
+    for (filter = r->output_filters; filter; filter = filter->next) {
+        if (!strcmp(filter->frec->name, "fixup_headers_out")) {
+            return;
+        }
+    }
+    for (i = 0; hooks && i < hooks->nelts; i++) {
+        ap_LINK_insert_filter_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_insert_filter_t);
+        if (hook->szName && !strcmp(hook->szName, "mod_headers.c")) {
+            hook->pFunc(r);
+        }
+    }
+}
+
 /* Puts the request's headers back as they were before the sections of the first farm changed them; but those that tell of its
  * body stay, which filters change while it is read, and what mod_proxy has counted. */
 static void put_headers_back(farm_ctx *ctx)
@@ -247,6 +268,7 @@ int farm_sections_enter(farm_ctx *ctx, const char *url)
         return rc;
     }
     make_headers(r);
+    filter_answer(r);
     return OK;
 }
 

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import ssl
 
 import pytest
 
@@ -330,6 +331,25 @@ def test_180_18_encoded_body_of_a_forward(httpd):
     assert (seen.body, seen.header("Content-Encoding"), seen.header("X-Internal")) == (plain, None, "yes")
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["both have Header", "only the second has"])
+def test_180_19_headers_of_the_answer(httpd, first):
+    """Contract: "everything of that farm holds and nothing of the first": `Header` too, for answers of its members and for pages of
+    errors."""
+    a, i = house(httpd, ['Header set X-Answer "of-internal"', 'Header always set X-Always "of-internal"'])
+    if first:
+        httpd.conf.add(*section("http://tired/", 'Header set X-Answer "of-tired"', 'Header set X-Tired "yes"'),
+                       *section("http://app/", 'Header set X-Answer "of-app"', 'Header set X-Tired "yes"'))
+    httpd.log.expect_broken()
+    httpd.start()
+    for way in WAYS:
+        answer = come(httpd, way)
+        assert (answer.all("X-Answer"), answer.all("X-Always"), answer.get("X-Tired")) == (["of-internal"], ["of-internal"], None), way
+    i.always(close_after_request)
+    for way in WAYS:
+        answer = come(httpd, way, method="POST", body=b"x")
+        assert answer.status >= 500 and answer.all("X-Always") == ["of-internal"], way
+
+
 # -- TLS -------------------------------------------------------------------------------------------------------
 
 TLS_TROUBLE = r"AH02039|AH00961|AH02004|AH02003|AH02411|ssl:error|AH01084|AH01097|AH02005|AH01961"
@@ -372,3 +392,91 @@ def test_180_21_a_server_is_verified(httpd, certificate, tmp_path):
     for _ in range(2):
         assert httpd.get("/tired/x", headers=basic("bob", "pw")).status >= 500
     assert false.count == 0
+
+
+# The lines and sections of one URL space: in both orders, as the sections stand, and by one line or two.
+ORDERS = [(first, lines) for first in ("open", "shut") for lines in (1, 2)]
+
+
+@pytest.mark.parametrize("first, lines", ORDERS)
+def test_180_22_a_kept_connection_serves_its_settings_only(httpd, certificate, tmp_path, first, lines):
+    """Contract: "there is one pool per member, virtual host, ProxyPass line and TLS settings in force": a connection that nobody
+    verified is not used for a request that asks for it."""
+    httpd.conf.load("ssl").one_process()
+    false = httpd.member("false", TlsMember, server_context(*make_certificate(tmp_path)))
+    (httpd.root / "ca.pem").write_bytes(certificate[0].read_bytes())
+    httpd.conf.farm("gold", false, "FarmSet fall=1000 maxattempts=1")
+    shut = section("http://gold/", "SSLProxyVerify require", f'SSLProxyCACertificateFile "{httpd.root}/ca.pem"')
+    httpd.conf.add("SSLProxyEngine on", "SSLProxyCheckPeerName off", *shut, *section("http://gold/open/", "SSLProxyVerify none"))
+    if lines == 2:
+        httpd.conf.proxy("/open/", "http://gold/open/")
+    httpd.conf.proxy("/", "http://gold/")
+    httpd.log.expect_broken()
+    httpd.log.expect(TLS_TROUBLE)
+    httpd.start()
+    for _ in range(3):
+        for way in ("open", "shut") if first == "open" else ("shut", "open"):
+            status = httpd.get("/open/x" if way == "open" else "/x", headers=basic("bob", "pw")).status
+            assert status == 200 if way == "open" else status >= 500, way
+    assert set(false.targets) == {"/open/x"} and false.count == 3
+    assert false.connections <= 5
+
+
+class KnowingMember(TlsMember):
+    """Notes of each request whether its connection has shown a certificate."""
+
+    def __init__(self, name, context, **options):
+        super().__init__(name, context, **options)
+        self.shown = []
+
+    def act(self, behaviour, wire, request):
+        self.shown.append((request.target.split("/")[1], bool(wire.sock.getpeercert())))
+        return super().act(behaviour, wire, request)
+
+
+@pytest.mark.parametrize("first, lines", [("admin", 1), ("admin", 2), ("public", 1), ("public", 2)])
+def test_180_23_a_certificate_is_shown_for_its_own_requests(httpd, certificate, first, lines):
+    """Contract: "neither SSLProxy* settings, client certificates nor timeouts leak from one to another"."""
+    httpd.conf.load("ssl").one_process()
+    context = server_context(*certificate)
+    context.load_verify_locations(certificate[0])
+    context.verify_mode = ssl.CERT_OPTIONAL
+    member = httpd.member("m", KnowingMember, context)
+    both = httpd.root / "both.pem"
+    both.write_bytes(certificate[0].read_bytes() + certificate[1].read_bytes())
+    httpd.conf.farm("gold", member, "FarmSet maxattempts=1")
+    httpd.conf.add("SSLProxyEngine on", "SSLProxyCheckPeerName off",
+                   *section("http://gold/admin/", f'SSLProxyMachineCertificateFile "{both}"'),
+                   *section("http://gold/public/", "SSLProxyVerify none"))
+    if lines == 2:
+        httpd.conf.proxy("/admin/", "http://gold/admin/").proxy("/public/", "http://gold/public/")
+    httpd.conf.proxy("/", "http://gold/")
+    httpd.log.expect(r"AH02252|AH02268|AH02269|AH02411")
+    httpd.start()
+    order = ["admin", "public", "other"] if first == "admin" else ["public", "other", "admin"]
+    for n in range(4):
+        for way in order:
+            assert httpd.get(f"/{way}/{n}").status == 200
+    assert set(member.shown) == {("admin", True), ("public", False), ("other", False)}
+    # Each setting has its own connections, and they are used again.
+    assert member.connections <= 6
+
+
+def test_180_24_tls_settings_of_a_rewritten_request(httpd, certificate, tmp_path):
+    """Contract: "TLS settings in force": a request whose sections mod_proxy did not walk has those of the virtual host, and does
+    not use a connection that a section has opened."""
+    httpd.conf.load("ssl").one_process()
+    false = httpd.member("false", TlsMember, server_context(*make_certificate(tmp_path)))
+    (httpd.root / "ca.pem").write_bytes(certificate[0].read_bytes())
+    httpd.conf.farm("gold", false, "FarmSet fall=1000 maxattempts=1")
+    httpd.conf.add("SSLProxyEngine on", "SSLProxyCheckPeerName off", "SSLProxyVerify require",
+                   f'SSLProxyCACertificateFile "{httpd.root}/ca.pem"', *section("http://gold/", "SSLProxyVerify none"),
+                   '<Location "/by-handler/">', 'SetHandler "proxy:http://gold/x"', "</Location>")
+    httpd.conf.proxy("/open/", "http://gold/")
+    httpd.log.expect_broken()
+    httpd.log.expect(TLS_TROUBLE)
+    httpd.start()
+    for _ in range(3):
+        assert httpd.get("/open/x").status == 200
+        assert httpd.get("/by-handler/x").status >= 500
+    assert false.count == 3
