@@ -9,6 +9,8 @@ public struct Shares {
     private let drawn: UnsafeMutablePointer<Double>
     private let order: UnsafeMutablePointer<UInt32>
     private var count = 0
+    /// The weights of the members in `order`.
+    private var totalWeight = 0.0
     private let costs: UnsafeMutablePointer<Float>
     /// By farm-local index: what `adaptive` compares, and what `busyness` and `traffic` do.
     private let standings: UnsafeMutablePointer<Farm.Standing>
@@ -66,7 +68,7 @@ public struct Shares {
         case .roundrobin, .random, .hash: drawByWeight { _ in 1 }
         case .load, .adaptive:
             let cheapest = (0..<count).reduce(Float.infinity) { min($0, costs[Int(order[$1])]) }
-            drawByWeight { max(RelativeLoad.leastShare, Double(cheapest / costs[$0])) }
+            drawByWeight { Double(LoadShares.part(cost: costs[$0], cheapest: cheapest)) }
         case .busyness, .traffic: drawCheapest()
         }
     }
@@ -108,11 +110,12 @@ public struct Shares {
     /// adaptive: of each pair of members both ways, at once.
     private func addPairs(to shares: UnsafeMutablePointer<Double>, part: Double) {
         for one in 0..<count {
+            shares[Int(order[one])] += part * idle(Int(order[one]))
             for other in (one + 1)..<max(one + 1, count) {
                 let (a, b) = (Int(order[one]), Int(order[other]))
                 // Whichever is drawn first, and then the other.
-                let oneFirst = part * drawn[a] * second(order[other], after: order[one])
-                let otherFirst = part * drawn[b] * second(order[one], after: order[other])
+                let oneFirst = part * compared(a) * second(order[other], after: order[one])
+                let otherFirst = part * compared(b) * second(order[one], after: order[other])
                 if standings[b].isCheaper(than: standings[a]) {
                     shares[b] += oneFirst + otherFirst
                 } else if standings[a].isCheaper(than: standings[b]) {
@@ -146,11 +149,13 @@ public struct Shares {
 
     private mutating func pass(by least: Float) {
         var kept = 0
+        totalWeight = 0
         for at in 0..<count {
             let part = inputs[Int(order[at])].part
             if part < 1 { isRamping = true }
             guard part > least else { continue }
             order[kept] = order[at]
+            totalWeight += weight(Int(order[at]))
             kept += 1
         }
         count = kept
@@ -199,15 +204,23 @@ public struct Shares {
     /// adaptive: the member is drawn first or second, and is the one to prefer.
     private func shareOfPairs(_ index: UInt32) -> Double {
         let own = standings[Int(index)]
-        var share = 0.0
+        var share = idle(Int(index))
         for at in 0..<count where order[at] != index {
             let other = order[at]
             let standing = standings[Int(other)]
-            if !standing.isCheaper(than: own) { share += drawn[Int(index)] * second(other, after: index) }
-            if own.isCheaper(than: standing) { share += drawn[Int(other)] * second(index, after: other) }
+            if !standing.isCheaper(than: own) { share += compared(Int(index)) * second(other, after: index) }
+            if own.isCheaper(than: standing) { share += compared(Int(other)) * second(index, after: other) }
         }
         return share
     }
+
+    /// How likely a member is drawn first and serves since it is idle, and how likely it is drawn first and compared.
+    private func idle(_ index: Int) -> Double {
+        guard inputs[index].inFlight == 0 else { return 0 }
+        return min(0.5 * drawn[index], Double(Farm.idlePart) * weight(index) / totalWeight)
+    }
+
+    private func compared(_ index: Int) -> Double { drawn[index] - idle(index) }
 
     /// How likely a member is drawn second: by weight, or as any other one when the first was drawn again.
     private func second(_ index: UInt32, after first: UInt32) -> Double {

@@ -22,6 +22,7 @@ public struct View {
         /// The largest part of its share that a member gets, when one of them gets less than the whole.
         var largestPart: Float = 1
         var isRamping = false
+        var idle = Farm.IdleChance()
         var ring = HashRingSlice()
     }
 
@@ -156,7 +157,7 @@ extension UnsafeMutablePointer where Pointee == View {
             noteWeights(of: order, count: count, input, scratch)
             for position in 0..<count { span.weight &+= UInt64(weights[position]) }
             let window = narrow(&span, input, scratch)
-            let units = noteUnits(of: span, order, window, scratch)
+            let units = noteUnits(of: &span, order, window, scratch)
             AliasTable.build(
                 pointee.alias + Int(span.start), count: Int(span.drawn), weights: units, scaled: scratch.words,
                 stack: scratch.numbers)
@@ -187,10 +188,10 @@ extension UnsafeMutablePointer where Pointee == View {
     /// What an alias table draws the members of a span by: their weights, and where it matters, the part that a window
     /// covers, or their loads.
     private func noteUnits(
-        of span: View.Span, _ order: UnsafePointer<UInt32>, _ window: Window?, _ scratch: ViewScratch
+        of span: inout View.Span, _ order: UnsafePointer<UInt32>, _ window: Window?, _ scratch: ViewScratch
     ) -> UnsafePointer<UInt32> {
         if pointee.loadsMatter {
-            LoadShares.fill(
+            span.idle = LoadShares.fill(
                 scratch.units, count: Int(span.drawn), weights: scratch.weights, order: order, costs: pointee.costs,
                 window: window)
         } else if let window {
