@@ -251,7 +251,7 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     ctx->aside = 1;
     *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
     ctx->aside = 0;
-    farm_upload_end(ctx, worker, outer);
+    worker->s->transferred -= farm_upload_end(ctx, outer);
     if (ctx->member->is_http2) {
         farm_answer_unguard(ctx);
     }
