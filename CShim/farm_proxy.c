@@ -255,6 +255,7 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
                    apr_port_t proxyport, int *rc)
 {
     apr_uint64_t bytes_in, bytes_out;
+    apr_off_t discarded;
     farm_ctx *outer;
 
     if (!ctx->body && (ctx->member->is_ajp || (ctx->may_have_body && ap_request_has_body(ctx->r)))) {
@@ -269,7 +270,9 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     ctx->aside = 1;
     *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
     ctx->aside = 0;
-    farm_upload_end(ctx, worker, outer);
+    if ((discarded = farm_upload_end(ctx, outer)) > 0) {
+        worker->s->transferred -= discarded;
+    }
     if (ctx->member->is_http2) {
         farm_answer_unguard(ctx);
     }

@@ -41,12 +41,6 @@ int farm_destination_find(farm_ctx *ctx, int last_failure);
 /* The same when the farm's own members have had their chance. */
 int farm_destination_give_up(farm_ctx *ctx, int last_failure);
 
-/* farm_upload.c: answers of members that take no more of a request's body */
-void farm_upload_register(void);
-/* Around each attempt. The first returns what the second is to be given. */
-farm_ctx *farm_upload_begin(farm_ctx *ctx);
-void farm_upload_end(farm_ctx *ctx, proxy_worker *worker, farm_ctx *outer);
-
 /* farm_evidence.c */
 void farm_evidence_hooks(void);
 /* Before each attempt. */

@@ -139,6 +139,13 @@ apr_off_t farm_body_attempt_over(farm_ctx *ctx);
 /* Whether mod_proxy_http got as far as reading the body, which it does when it has a connection from the pool. */
 int farm_body_was_prefetched(farm_ctx *ctx);
 
+/* farm_upload.c: members that answer and close while the body is still being written */
+void farm_upload_register(void);
+/* Around each attempt. `outer`: what the first has returned. The second tells how many bytes mod_proxy has counted as sent
+ * that were none of the client's and were thrown away. */
+farm_ctx *farm_upload_begin(farm_ctx *ctx);
+apr_off_t farm_upload_end(farm_ctx *ctx, farm_ctx *outer);
+
 /* farm_answer.c: what comes back from the member */
 void farm_answer_register(void);
 void farm_answer_expect(farm_ctx *ctx);

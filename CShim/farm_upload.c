@@ -6,7 +6,7 @@
  * to be read, it finds the connection broken after all, and the attempt is known to have broken in the body.
  *
  * The handlers that write to a socket themselves (fcgi, scgi, uwsgi, ajp) are not concerned. */
-#include "farm_proxy.h"
+#include "farm_request.h"
 
 #include "http_connection.h"
 
@@ -112,11 +112,10 @@ farm_ctx *farm_upload_begin(farm_ctx *ctx)
     return outer;
 }
 
-void farm_upload_end(farm_ctx *ctx, proxy_worker *worker, farm_ctx *outer)
+apr_off_t farm_upload_end(farm_ctx *ctx, farm_ctx *outer)
 {
-    /* mod_proxy has counted what was thrown away as sent. */
-    worker->s->transferred -= farm_body_attempt_over(ctx);
     under_way = outer;
+    return farm_body_attempt_over(ctx);
 }
 
 void farm_upload_register(void)

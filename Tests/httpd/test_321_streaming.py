@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import socket
+import subprocess
 
 import pytest
 
@@ -206,4 +207,24 @@ def test_321_08_refused_and_drained(httpd, certificate, scheme):
     for path in ("/plain-a/x", "/app/x"):
         with Sender(httpd.port, path, 2 * MIB) as client:
             assert client.status_of_upload(PIECE, 2) == 413
+    assert httpd.rows()["a"]["health"] == "up"
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["taken", "refused"])
+@pytest.mark.parametrize("scheme", ["http", "https", "fcgi", "h2c"])
+def test_321_09_clients_over_http2(httpd, certificate, scheme, refuses):
+    """The same for a client that speaks HTTP/2, whose bodies have no chunks."""
+    if scheme == "fcgi" and refuses:
+        pytest.skip("mod_http2 resets the stream when mod_proxy_fcgi is done before the body is, also behind a plain ProxyPass")
+    a, = prepare(httpd, scheme, certificate)
+    a.refuses = a.lingers = refuses
+    httpd.conf.load("http2").add("Protocols h2c http/1.1")
+    (httpd.root / "body").write_bytes(PIECE * 3)
+    httpd.start()
+    for path in ("/plain-a/x", "/app/x"):
+        done = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-w", "%{http_code}", "--data-binary",
+                               f"@{httpd.root / 'body'}", f"http://127.0.0.1:{httpd.port}{path}"],
+                              capture_output=True, text=True, timeout=wait.patiently(60))
+        assert done.stdout.endswith("413" if refuses else "200"), (path, done)
+        assert refuses or hashlib.sha256(PIECE * 3).hexdigest() in done.stdout
     assert httpd.rows()["a"]["health"] == "up"
