@@ -313,8 +313,8 @@ static int keep_headers(request_rec *r)
 {
     farm_ctx *ctx;
 
-    if (!farm_current || r->proxyreq != PROXYREQ_REVERSE || !r->filename || strncmp(r->filename, "proxy:", 6)
-        || conf_of(r->server)->sec_proxy->nelts == 0) {
+    if (!farm_current || r->proxyreq != PROXYREQ_REVERSE || conf_of(r->server)->sec_proxy->nelts == 0 || !r->filename
+        || strncmp(r->filename, "proxy:", 6)) {
         return DECLINED;
     }
     /* After an internal redirect that took over a subrequest, there is none yet. */
