@@ -105,7 +105,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
         }
         guard fails else {
             if request.pointee.broken != 0 || request.pointee.flags & FARM_REQUEST_TRIAL != 0 || status == Self.switching {
-                answersWell(request, open, status: status)
+                answersWell(request, open, status: status, now: now)
             }
             return true
         }
@@ -120,8 +120,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
     /// A good status came after failures: those who broke the request are to blame, and a trial has held.
     @inline(never)
     private func answersWell(
-        _ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt, status: UInt32
+        _ request: UnsafeMutablePointer<farm_request>, _ open: OpenAttempt, status: UInt32, now: UInt64
     ) {
+        if status == Self.switching { farm_set64(&open.row.pointee.switched_at, now) }
         if request.pointee.broken != 0 { blame(request, isDoubtful: false) }
         let wasTrial = request.pointee.flags & FARM_REQUEST_TRIAL != 0
         request.pointee.flags &= ~(FARM_REQUEST_TRIAL | FARM_REQUEST_STRANDED)
@@ -182,8 +183,10 @@ extension UnsafeMutablePointer where Pointee == Engine {
 
     /// Gives back what the request still holds. Who broke it is charged a doubtful failure, for nobody has answered it.
     public func drop(_ request: UnsafeMutablePointer<farm_request>) {
+        if request.pointee.broken != 0, Int(request.pointee.farm) < pointee.farms.count {
+            blame(request, isDoubtful: true)
+        }
         guard let open = open(request) else { return }
-        if request.pointee.broken != 0 { blame(request, isDoubtful: true) }
         if request.pointee.flags & FARM_REQUEST_TRIAL != 0 {
             PassiveHealth.connected(open.row, began: request.pointee.chosen_at)
         }

@@ -33,6 +33,8 @@ public struct FarmSpec {
     public var failOnTimeout = false
     public var fall: UInt32 = 1
     public var retry: UInt64 = 10_000_000
+    /// Microseconds; 0: off.
+    public var recover: UInt64 = 0
     public var failOnStatus: [Int] = []
     /// FarmLoad; nil: the mean.
     public var load: String?
@@ -124,6 +126,7 @@ public final class Config {
         farm.fail_on_timeout = spec.failOnTimeout ? 1 : 0
         farm.fall = spec.fall
         farm.retry_us = spec.retry
+        farm.recover_us = spec.recover
         if let load = spec.load {
             farm.load = UnsafePointer(keep(load))
             farm.load_length = UInt32(load.utf8.count)

@@ -229,9 +229,14 @@ extension Farm {
                 if serves && InFlight.take(member) { return Choice(index: Int(index), isTrial: false, isTied: true) }
                 let mayTry = step == 0 ? state.mayBeTriedByTied : state.mayBeTried && admin == .on
                 if let asker = wish.trials.asker, mayTry, InFlight.take(member) {
-                    if health.claimTrial(member.row, now: now, for: asker, isTied: step == 0) {
+                    let isStranded = hasNobody(view, now: now)
+                    if health.claimTrial(
+                        member.row, now: now, for: isStranded ? .stranded : asker, isTied: step == 0)
+                    {
                         if let view { farm_set64(&view.pointee.deadline, 0) }
-                        return Choice(index: Int(index), isTrial: true, isTied: true)
+                        return Choice(
+                            index: Int(index), isTrial: true, isTied: true,
+                            isStranded: isStranded && health.recover != 0)
                     }
                     InFlight.giveBack(member)
                 }
@@ -239,6 +244,12 @@ extension Farm {
             index = redirect(index)
         }
         return nil
+    }
+
+    /// Whether no member is available, so that one that is down is tried after `recover`.
+    private func hasNobody(_ view: UnsafeMutablePointer<View>?, now: UInt64) -> Bool {
+        if let view { return view.pointee.available == 0 }
+        return !members.contains { freshness.isAvailable($0.row, now: now) }
     }
 
     /// A choice while members come back to their full share: those whose part is too small for this request are passed

@@ -37,9 +37,11 @@ public struct DoubtGuard {
         self.isSilent = isSilent
     }
 
-    /// Whether a member has completed no answer for that long. One that has not failed since its last complete answer is
-    /// judged by the time of its last final status, which `latency` holds.
+    /// Whether a member has completed no answer for that long. A 101 is one. A member that has not failed since its last
+    /// complete answer is judged by the time of its last final status, which `latency` holds.
     private static func isSilent(_ row: MemberRow, for time: UInt64, now: UInt64) -> Bool {
+        let switched = farm_get64(&row.pointee.switched_at)
+        if switched != 0 && now < switched &+ time { return false }
         if farm_get32(&row.pointee.failing) != 0 {
             let since = farm_get64(&row.pointee.failing_since)
             return now >= since && now - since >= time

@@ -89,7 +89,7 @@ public struct PassiveHealth {
     /// this one took. Lock-free, by the thread that ran the trial.
     public func didNotConnect(_ row: MemberRow, began: UInt64, now: UInt64) {
         let took = now > began ? now - began : 0
-        let next = took > recover ? now &+ took &- recover : began
+        let next = recover != 0 && took > recover ? now &+ took &- recover : began
         _ = farm_swap64(&row.pointee.tried_at, began << 1 | 1, next << 1)
     }
 

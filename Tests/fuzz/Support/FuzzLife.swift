@@ -96,7 +96,7 @@ public final class FuzzLife {
         var request = farm_request()
         // Also of farms that are not there.
         request.farm = farm == 0xFF ? FARM_NONE : UInt32(farm % 5)
-        request.flags = UInt32(flags) & FARM_REQUEST_IDEMPOTENT | (flags & 16 != 0 ? FARM_REQUEST_BODY_READY : 0)
+        request.flags = requestFlags(flags)
         farm_on_key(&request, "key", 3)
         let condition = farm_on_condition(child.engine, &request)
         guard condition <= 3 else { finding("the condition \(condition)") }
