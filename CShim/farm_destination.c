@@ -110,14 +110,12 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->request.farm = fallback->farm;
     ctx->farm_url = apr_pstrcat(ctx->r->pool, fallback->base, ctx->path, NULL);
     cookies = farm_request_look(ctx);
-    ask_of_farm(ctx, cookies);
-    /* Its own cookie may have another name than that of the farm before. */
-    if (!ctx->cookies && cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
-        ctx->cookies = cookies;
-    }
     if (ctx->cookies) {
+        /* The whole header again: the farm before may hide cookies that this farm passes on. */
+        farm_request_stick(ctx, ctx->cookies);
         farm_request_hide(ctx);
     }
+    ask_of_farm(ctx, cookies);
     return OK;
 }
 
@@ -146,7 +144,7 @@ void farm_destination_ask(farm_ctx *ctx)
 {
     const char *cookies = farm_request_look(ctx);
 
-    if (cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
+    if (cookies && farm_cookies_may_instruct(cookies)) {
         ctx->cookies = cookies;
         farm_request_instruct(ctx, cookies);
         farm_request_hide(ctx);

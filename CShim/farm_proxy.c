@@ -318,4 +318,5 @@ void farm_proxy_hooks(void)
     farm_evidence_hooks();
     farm_answer_register();
     farm_body_register();
+    farm_instruction_register();
 }

@@ -41,15 +41,19 @@ extension UnsafeMutablePointer where Pointee == Engine {
             trials: flags & FARM_REQUEST_MAY_TRY != 0 ? .whenDue : flags & FARM_REQUEST_ASKED != 0 ? .never : .ifNeeded,
             key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil,
             named: flags & FARM_REQUEST_NAMED != 0 ? request.pointee.named : nil,
-            isStrict: flags & FARM_REQUEST_STRICT != 0)
+            isStrict: flags & FARM_REQUEST_STRICT != 0, tie: flags & FARM_REQUEST_OWN != 0 ? request.pointee.tie : nil)
         request.pointee.member = FARM_NONE
         guard let choice = farm.pointee.choose(wish, from: view, now: now, random: pointee.random) else { return false }
         if request.pointee.attempts > 0 { _ = farm_add64(&farm.pointee.row.pointee.failovers, 1) }
         begin(request, at: choice.index, now: now)
         request.pointee.flags |=
             (choice.isTrial ? FARM_REQUEST_TRIAL : 0) | (choice.isTied ? FARM_REQUEST_TIED : 0)
+            | (choice.moves ? FARM_REQUEST_MOVES : 0)
         return true
     }
+
+    /// Flags that say how the last member was chosen.
+    private static var ofChoice: UInt32 { FARM_REQUEST_TRIAL | FARM_REQUEST_TIED | FARM_REQUEST_MOVES }
 
     /// Begins an attempt at a member where the request has its place.
     @inline(__always)
@@ -61,7 +65,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
         request.pointee.member = pointee.firstMember(request.pointee.farm) &+ index
         request.pointee.chosen_at = now
         request.pointee.status = 0
-        request.pointee.flags = request.pointee.flags & ~(FARM_REQUEST_TRIAL | FARM_REQUEST_TIED) | FARM_REQUEST_OPEN
+        request.pointee.flags = request.pointee.flags & ~Self.ofChoice | FARM_REQUEST_OPEN
     }
 
     /// Ties a request to the member that the route of its session names, where its farm asks for that.
