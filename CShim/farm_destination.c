@@ -136,14 +136,12 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->farm = farm_current->farm_at[fallback->farm];
     ctx->request.farm = fallback->farm;
     cookies = farm_request_look(ctx);
-    ask_of_farm(ctx, cookies);
-    /* Its own cookie may have another name than that of the farm before. */
-    if (!ctx->cookies && cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
-        ctx->cookies = cookies;
-    }
     if (ctx->cookies) {
+        /* The whole header again: the farm before may hide cookies that this farm passes on. */
+        farm_request_stick(ctx, ctx->cookies);
         farm_request_hide(ctx);
     }
+    ask_of_farm(ctx, cookies);
     return OK;
 }
 
@@ -171,7 +169,7 @@ static int fall_back(farm_ctx *ctx, apr_uint32_t condition, int last_failure)
 int farm_destination_ask(farm_ctx *ctx)
 {
     const char *cookies = farm_request_look(ctx);
-    int instructs = ctx->moved_by || (cookies && farm_cookies_may_instruct(ctx->farm, cookies)), rc;
+    int instructs = ctx->moved_by || (cookies && farm_cookies_may_instruct(cookies)), rc;
 
     if (instructs) {
         farm_request_instruct(ctx, ctx->moved_by ? ctx->moved_by : cookies);

@@ -57,7 +57,7 @@ static void move(farm_ctx *ctx)
     apr_uint32_t farm;
 
     if (!farm_current->secrets || farm_current->config.farm_count < 2 || !(cookies = farm_request_look(ctx))
-        || !farm_cookies_may_instruct(ctx->farm, cookies)) {
+        || !farm_cookies_may_instruct(cookies)) {
         return;
     }
     farm = farm_on_target(farm_current->engine, &ctx->request, cookies, (uint32_t)strlen(cookies), client,

@@ -337,4 +337,5 @@ void farm_proxy_hooks(void)
     farm_answer_register();
     farm_body_register();
     farm_upload_register();
+    farm_instruction_register();
 }

@@ -107,11 +107,14 @@ static inline void farm_environment_complete(farm_ctx *ctx)
 void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
 /* farm_instruction.c: instruction cookies */
+void farm_instruction_register(void);
 
-/* Whether any of them may be one that the farm knows: a quick look, which most requests end with. */
-int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies);
+/* Whether any of them may be one that a farm knows: a quick look, which most requests end with. */
+int farm_cookies_may_instruct(const char *cookies);
 /* Follows the instruction that holds for the request, and counts its cookies; its farm may be another one then. */
 void farm_request_instruct(farm_ctx *ctx, const char *cookies);
+/* Ties a request that was forwarded to a farm to the member that the client's cookie of that farm names. */
+void farm_request_stick(farm_ctx *ctx, const char *cookies);
 /* Takes them out of what members see. */
 void farm_request_hide(farm_ctx *ctx);
 /* Sets the module's own on the answer, where it is due. */

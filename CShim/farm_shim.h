@@ -98,8 +98,13 @@ typedef struct farm_farm {
     int panic, eject;
     const char *sticky_cookie, *sticky_parameter;   /* of FarmSticky route; NULL: off */
     int sets_cookie;                    /* FarmSticky cookie */
-    const char *own_cookie;             /* its name; NULL: FarmCookie's */
+    const char *own_cookie;             /* its name; NULL until farm_sticky_check gives it the usual one */
+    int names_cookie;                   /* FarmSticky cookie gives it */
+    const char *sticky_file;            /* where that line stands */
+    int sticky_line;
     apr_interval_time_t sticky_ttl;
+    const char *samesite;               /* of it, as it stands in Set-Cookie */
+    int private_ties;                   /* FarmSet cacheties=private */
     int passes_cookie;
     farm_fallback *fallbacks[FARM_ANY_CONDITION + 1];   /* by condition */
     int forwards;                       /* one of them is a FarmForward */

@@ -180,6 +180,20 @@ private func grow(
     return engine.target(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
 }
 
+@c public func farm_on_stick(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
+    _ cookiesLength: UInt32, _ client: UnsafePointer<CChar>?, _ clientLength: UInt32
+) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.stick(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
+}
+
+@c public func farm_on_shares_cookies(
+    _ cacheControl: UnsafePointer<CChar>?, _ length: UInt32, _ isPrivate: Int32
+) -> Int32 {
+    CacheControl.sharesCookies(bytes(cacheControl, length), privateIsEnough: isPrivate != 0) ? 1 : 0
+}
+
 @c public func farm_on_hide(
     _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
     _ length: UInt32,
