@@ -139,9 +139,9 @@ def test_340_07_one_trial_at_a_time(httpd):
     httpd.wait_for_row(lambda row: row["health"] == "up", "bad to be up", member="bad")
 
 
-def test_340_08_posts_wait_longer(httpd):
-    """Contract: "by a request that may be repeated when `retry` has passed, by any other when `2 × retry` has": the first GET after
-    the POSTs that came before it is the trial."""
+def test_340_08_nobody_before_retry(httpd):
+    """Contract: tried "by a request that may be repeated when `retry` has passed, by any other when `2 × retry` has": before that by
+    neither, while another member serves."""
     bad, good = bad_and_good(httpd, "FarmSet retry=1h", fall=1)
     bad.refuse()
     httpd.start()
