@@ -2,6 +2,7 @@
 
 BUILD    := .build-module
 MODULE   := $(BUILD)/mod_proxy_farm.so
+OTHER_MODULE := $(BUILD)/other/mod_proxy_farm.so
 ARCHIVE  := .build-embedded/release/libFarmModule.a
 CONTROL  := $(BUILD)/farmctl
 APXS     ?= apxs
@@ -26,7 +27,7 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module farmctl farmctl-test completions swift-test model httpd-test browser-test check forgeries \
+.PHONY: FORCE help demo test build module farmctl farmctl-test completions swift-test model httpd-test browser-test check forgeries \
         fuzz fuzz-corpus install install-farmctl packages test-packages browser-packages swift clean clients-test \
         clients-test-all client-packages
 
@@ -92,16 +93,39 @@ $(ARCHIVE): $(SWIFT_SOURCES)
 	FARM_EMBEDDED=1 swift build -c release --product FarmModule --scratch-path .build-embedded
 	@touch $@
 
+COMPILE = gcc -c -flto -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
+	    $(shell apr-1-config --cppflags) -ICShim/include -I$(BUILD) -Wa,-ICShim/page \
+	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes)
+# Unloaded by httpd at each restart, so that another version can take its place: no nodelete. The one exported symbol is found
+# in the copy that asks (-Bsymbolic), and not in one that is still loaded under another path.
+LINK = gcc -shared -flto -O2 -o $@ $(filter %.o %.a,$^) -Wl,--version-script=CShim/exports.map -Wl,-Bsymbolic -Wl,-z,now \
+	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
+
+# Written anew only when the revision is another, so that what has it built in is built again then and not at each commit.
+$(BUILD)/farm_built.h: FORCE
+	@mkdir -p $(BUILD)
+	@echo '#define FARM_BUILT "$(BUILT)"' | cmp -s - $@ || echo '#define FARM_BUILT "$(BUILT)"' > $@
+
+$(BUILD)/farm_tables.o $(BUILD)/farm_upgrade.o: $(BUILD)/farm_built.h
+
 $(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h CShim/page/*) Makefile
 	@mkdir -p $(BUILD)
-	gcc -c -flto -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
-	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include -Wa,-ICShim/page \
-	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes) -o $@ $<
+	$(COMPILE) -o $@ $<
 
 $(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols
-	gcc -shared -flto -O2 -o $@ $(OBJECTS) $(ARCHIVE) -Wl,--version-script=CShim/exports.map -Wl,-z,nodelete -Wl,-z,now \
-	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
+	$(LINK)
 	@scripts/check-symbols $@ || { rm -f $@; exit 1; }
+
+# For Tests/httpd/test_411_upgrade.py: the same module, that says it is another version, with another layout of its tables.
+# Only what finds the tables, and what it hands over, is compiled anew.
+OTHER_OBJECTS := $(BUILD)/other/farm_tables.o $(BUILD)/other/farm_upgrade.o
+
+$(BUILD)/other/%.o: CShim/%.c $(BUILD)/%.o
+	@mkdir -p $(BUILD)/other
+	$(COMPILE) -DFARM_LAYOUT=1000000 -DFARM_OTHER_VERSION -o $@ $<
+
+$(OTHER_MODULE): $(filter-out $(OTHER_OBJECTS:$(BUILD)/other/%=$(BUILD)/%),$(OBJECTS)) $(OTHER_OBJECTS) $(ARCHIVE) CShim/exports.map
+	$(LINK)
 
 # The scratch path is of its own, so that neither the module nor the tests ever build what only farmctl is built on.
 farmctl: swift
@@ -153,8 +177,11 @@ fuzz fuzz-corpus: swift packages
 include Benchmarks/bench.mk Tests/chaos/chaos.mk Tests/memory/memory.mk
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
+# The module is replaced by a rename: a running httpd has the old file mapped until its next graceful restart.
 install: module
-	install -D -m 644 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_proxy_farm.so"
+	install -D -m 644 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/.mod_proxy_farm.so.new"
+	mv -f "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/.mod_proxy_farm.so.new" \
+	    "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_proxy_farm.so"
 	install -d "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available"
 	sed "s#@MODULES@#$$($(APXS) -q LIBEXECDIR)#" apache-conf/proxy_farm.load \
 	    > "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.load"

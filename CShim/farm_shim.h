@@ -165,6 +165,8 @@ const farm_fallback *farm_fallback_for(const farm_farm *farm, apr_uint32_t condi
 void farm_state_file_begin(void);
 void farm_state_file_read(server_rec *s, farm_conf *conf);
 void farm_state_file_write(server_rec *s, farm_conf *conf);
+/* The text that shall be in the file, without the checksum; NULL when it cannot be made. */
+char *farm_state_text(apr_pool_t *p, farm_conf *conf, apr_size_t *length);
 
 /* farm_status.c, farm_update.c, farm_manager.c */
 int farm_status_handler(request_rec *r);
