@@ -190,8 +190,8 @@ int farm_out_end(farm_out *out);
 /* Passes on what has been written so far, of an answer that somebody else ends. */
 int farm_out_pass(farm_out *out);
 
-/* farm_host.c: before anything else is asked of it; the parent */
-void farm_host_prepare(void);
+/* farm_host.c: before anything else is asked of it, in each configuration; the parent. OK, or an error of HTTP. */
+int farm_host_prepare(apr_pool_t *pconf);
 
 /* farm_caller.c: members by the address that an update comes from */
 void farm_callers_prepare(apr_pool_t *p, farm_conf *conf);

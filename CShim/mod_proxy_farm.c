@@ -29,10 +29,10 @@ static int farm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)plog;
     (void)ptemp;
     farm_current = NULL;
-    farm_host_prepare();
     farm_page_prepare();
     apr_pool_cleanup_register(pconf, NULL, forget_configuration, apr_pool_cleanup_null);
-    if (ap_mutex_register(pconf, FARM_MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0) != APR_SUCCESS) {
+    if (farm_host_prepare(pconf) != OK
+        || ap_mutex_register(pconf, FARM_MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;

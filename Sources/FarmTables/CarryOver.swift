@@ -112,21 +112,28 @@ extension Tables {
             farm_set32(&row.pointee.weight, member.weight)
         }
         if row.pointee.configured_admin != member.admin {
-            farm_set32(&row.pointee.configured_admin, member.admin)
-            let change = {
-                let wasAvailable = row.state.isAvailable
-                farm_member_row_note(row).set(.plain(since: wallClock)) {
-                    row.publish(row.state.with(admin: Admin(rawValue: member.admin) ?? .off))
-                }
-                if !wasAvailable { farm_set64(&row.pointee.available_since, farm_host_clock()) }
-            }
-            // Children of the configuration before may be changing the same word.
-            if RowWriting.write(row, lock: lock(member: place, farm: farm), pid: 0, change) == nil { change() }
+            _ = takeAdmin(member.admin, of: place, farm: farm, wallClock: wallClock)
         }
         farm_set32(&row.pointee.tier, min(9, member.tier))
         farm_set32(&row.pointee.max_inflight, member.max_inflight)
         farm_set32(&row.pointee.use, FARM_ROW_USED)
         farm_set32(&row.pointee.retired_in, 0)
+    }
+
+    /// The configuration says something else of `admin` than the one before. Under the row's lock, since children of the
+    /// configuration before may be changing the same words. False when the lock cannot be had: the row is as it was then, and
+    /// the parent tries again (`Engine.tick`).
+    func takeAdmin(_ admin: UInt32, of place: Place, farm: Place, wallClock: UInt64) -> Bool {
+        let row = member(place)
+        let change = {
+            let wasAvailable = row.state.isAvailable
+            farm_member_row_note(row).set(.plain(since: wallClock)) {
+                row.publish(row.state.with(admin: Admin(rawValue: admin) ?? .off))
+            }
+            if !wasAvailable { farm_set64(&row.pointee.available_since, farm_host_clock()) }
+            farm_set32(&row.pointee.configured_admin, admin)
+        }
+        return RowWriting.write(row, lock: lock(member: place, farm: farm), pid: 0, change) != nil
     }
 
     private func retireOthers(than binding: Binding, generation: UInt32) {
