@@ -9,7 +9,7 @@ APXS     ?= apxs
 PREFIX   ?= /usr/local
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-TEST_PACKAGES := python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
+TEST_PACKAGES := locales python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
 # What farmctl's HTTP client is built on.
 CONTROL_PACKAGES := zlib1g-dev libssl-dev git
 # For Tests/browser.

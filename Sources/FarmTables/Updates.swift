@@ -67,7 +67,7 @@ extension Engine {
             // More than the whole table holds; the first of them will do for the message.
             if missing.count > Int(tables.first.layout.metrics) { break }
         }
-        let added = tables.addMetrics(missing)
+        let added = tables.addMetrics(missing, isParent: pid == 0)
         var at = 0
         switch added {
         case .all: return nil
@@ -131,7 +131,9 @@ extension Engine {
         let capacity = Int(tables.first.layout.metrics)
         let isReadable = LoadReport.read(text, mostMetrics: capacity, number: Number.read, into: &metrics)
         let added =
-            isReadable ? tables.addMetrics(metrics.map { $0.name }.filter { tables.metric($0) == nil }) : .noRoom(0)
+            isReadable
+            ? tables.addMetrics(metrics.map { $0.name }.filter { tables.metric($0) == nil }, isParent: pid == 0)
+            : .noRoom(0)
         // The member is not to blame for a lock.
         if added == .noLock { return Log.namesLockFailed() }
         guard added == .all else {

@@ -105,7 +105,7 @@ def administered(httpd):
     httpd.conf.handler("farm-manager").handler("farm-update")
     httpd.start()
     manager.change(httpd, "farm=app&member=b&admin=drain&by=ann&reason=disk")
-    manager.change(httpd, "farm=app&member=c&weight=7&by=ann")
+    manager.change(httpd, "farm=app&member=c&weight=7")
     assert update.ask(httpd, "farm=app&member=c&cpu=0.25").status == 200
     return manager.kept(httpd)
 
