@@ -177,7 +177,8 @@ enum Log {
 
     static func namesLockFailed() {
         line(FARM_LOG_ERROR, 130) { out in
-            out.text("the lock of the metrics' names could not be taken: a name that was new has got no number, and its ")
+            out.text(
+                "the lock of the metrics' names could not be taken: a name that was new has got no number, and its ")
             out.text("metric is not kept")
         }
     }

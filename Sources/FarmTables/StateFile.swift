@@ -165,7 +165,9 @@ extension Engine {
         case .noRoom(let first): Log.noRoomForState(missing[first])
         case .noLock: Log.namesLockFailed()
         }
-        if record.unreadMetrics > 0 { Log.unreadMetrics(farms[at].row, farms[at].members[local].row, record.unreadMetrics) }
+        if record.unreadMetrics > 0 {
+            Log.unreadMetrics(farms[at].row, farms[at].members[local].row, record.unreadMetrics)
+        }
         let values = self.values(farm: at, local: local)
         _ = write(farm: farm, local: local) { row in
             if record.weight != 0 && record.configuredWeight == configured.weight {

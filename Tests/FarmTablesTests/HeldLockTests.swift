@@ -10,7 +10,9 @@ import Testing
 /// A lock that somebody has and does not give back: the parent goes on without it, and says so. With a mechanism that does not
 /// free the lock of a process that died, it would otherwise never start a child again.
 @Suite(.timeLimit(.minutes(2))) struct HeldLockTests {
-    private func spec(_ admin: UInt32) -> [FarmSpec] { [FarmSpec("f", [MemberSpec("a", admin: admin), MemberSpec("b")])] }
+    private func spec(_ admin: UInt32) -> [FarmSpec] {
+        [FarmSpec("f", [MemberSpec("a", admin: admin), MemberSpec("b")])]
+    }
 
     private func held(_ lock: OpaquePointer, _ body: () throws -> Void) rethrows {
         #expect(apr_global_mutex_lock(lock) == 0)
@@ -25,7 +27,9 @@ import Testing
 
     /// What the configuration changes waits for the lock in the parent's ticks; meanwhile the note is whole, for nobody writes
     /// it without the lock that its readers rely on.
-    @Test(arguments: [LockGranularity.row, .farm, .engine]) func theParentAtARestart(_ granularity: LockGranularity) throws {
+    @Test(arguments: [LockGranularity.row, .farm, .engine]) func theParentAtARestart(_ granularity: LockGranularity)
+        throws
+    {
         let world = World(granularity: granularity)
         let first = try world.child(spec(0), pid: 1)
         ManagementTests.manage(first, "farm=f&member=a&admin=drain&by=me&reason=why&weight=9")
@@ -89,7 +93,9 @@ import Testing
             let (status, text) = update("farm=f&member=a&cpu=1")
             #expect(status == 503 && text.contains("lock of the metrics' names") && !text.contains("FarmTable"))
             var report = bytes("cpu=1")
-            report.withUnsafeMutableBufferPointer { engine.pointee.storeReport(UnsafeBufferPointer($0), farm: 0, local: 0) }
+            report.withUnsafeMutableBufferPointer {
+                engine.pointee.storeReport(UnsafeBufferPointer($0), farm: 0, local: 0)
+            }
             #expect(engine.row(0).pointee.bad_reports == 0, "the member is not to blame")
             let next = try #require(world.configure([FarmSpec("f", [MemberSpec("a")]).with(load: "cpu")]))
             #expect(next.row(0).pointee.load == 0)

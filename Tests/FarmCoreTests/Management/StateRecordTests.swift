@@ -72,7 +72,8 @@ import Testing
 
     /// One metric that cannot be read does not make the line none: the next report brings it.
     @Test(arguments: [
-        "cpu", "%3A1", "cpu%3A", "cpu%3Ax", "cpu%3Anan", "cpu%3Ainf", "1x%3A1", "cpu%3A1e999", "cpu%3A0%2C3333333333333333",
+        "cpu", "%3A1", "cpu%3A", "cpu%3Ax", "cpu%3Anan", "cpu%3Ainf", "1x%3A1", "cpu%3A1e999",
+        "cpu%3A0%2C3333333333333333",
     ])
     func aMetricThatCannotBeRead(_ metric: String) {
         let line = "farm=app&member=m&metric=a%3A1&metric=\(metric)&metric=b%3A2&health=down"

@@ -86,7 +86,8 @@ public enum CarryOverProtocol {
         let words = Words(
             pids: (0..<slots).map { _ in system.word() }, generations: (0..<slots).map { _ in system.word() },
             generation: system.word(), use: (0..<2).map { _ in system.word() },
-            retiredIn: (0..<2).map { _ in system.word() }, createdIn: (0..<2).map { _ in system.word() }, names: (0..<2).map { _ in system.word() },
+            retiredIn: (0..<2).map { _ in system.word() }, createdIn: (0..<2).map { _ in system.word() },
+            names: (0..<2).map { _ in system.word() },
             bound: (0..<count).map { _ in system.note() }, claimed: (0..<count).map { _ in system.note() },
             serves: (0..<count).map { _ in system.note() },
             configurations: configurations, writesWithoutSlot: writesWithoutSlot, mutation: mutation)
