@@ -177,14 +177,15 @@ static void **make_locks(server_rec *s, apr_pool_t *pool, apr_uint32_t granulari
 
     for (i = 0; i < count; i++) {
         apr_global_mutex_t *lock;
-        const char *instance = apr_psprintf(pool, "%d-%u", retained->blocks->nelts, (unsigned int)i);
+        /* Tables of another layout, which old children use, have locks of their own beside these. */
+        const char *instance = apr_psprintf(pool, "%.8s-%d-%u", retained->nonce, retained->blocks->nelts, (unsigned int)i);
 
         rv = ap_global_mutex_create(&lock, NULL, FARM_MUTEX_TYPE, instance, s, pool, 0);
         if (rv != APR_SUCCESS) {
+            struct rlimit files = { 0, 0 };
             if (!is_last_try) {
                 return NULL;
             }
-            struct rlimit files = { 0, 0 };
             getrlimit(RLIMIT_NOFILE, &files);
             ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "FARM00004: FarmLocks %s wants %u locks and the mechanism "
                          "gave %u (open files allowed: %lu); write 'Mutex pthread " FARM_MUTEX_TYPE "' for one that "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from farmhttpd import client, manager, update, wait
+from farmhttpd import client, manager, members, update, wait
 from farmhttpd.env import FARM_MODULE
 from farmhttpd.members import answer
 
@@ -279,3 +279,33 @@ def test_411_08_a_time_without_farms(httpd, upgrades):
         upgrades.check(build)
         assert manager.kept(httpd) == settings
     assert json.loads(client.request(httpd.port, "/farm-status?format=json").body)["module"]["old_processes"] == 0
+
+
+@pytest.mark.parametrize("mechanism", ["flock", "fcntl", "sysvsem", "posixsem"])
+def test_411_09_locks_of_both(httpd, upgrades, mechanism):
+    """The tables of the new layout have locks of their own, and those of the old ones are there as long as an old process is: it
+    can still write its rows. Nothing is left behind of either."""
+    kind = f"{mechanism}:{httpd.root / 'run'}" if mechanism in ("flock", "fcntl") else mechanism
+    httpd.conf.mutex.append(f"Mutex {kind} proxy-farm")
+    httpd.log.expect(manager.CHANGES)
+    httpd.log.expect_broken()
+    a, b = httpd.three("a", "b")
+    a.hold()
+    httpd.farm((a, "weight=1000"), b, "FarmAlgorithm roundrobin", "FarmSet retry=1h")
+    httpd.conf.head.append("FarmLocks farm")
+    httpd.conf.handler("farm-manager")
+    httpd.start()
+    with ThreadPoolExecutor(1) as pool:
+        old = pool.submit(httpd.get, "/app/old")
+        a.wait_for_active(1)
+        for build in ("layout", "same", "layout"):
+            upgrades.upgrade(build)
+            manager.change(httpd, "farm=app&member=b&weight=5")
+        # The old process writes its own row, under its own lock: the member fails there, and another one answers.
+        a.always(members.close_after_request).release()
+        assert old.result(wait.patiently(30)).member == "b"
+    upgrades.wait_until_alone()
+    wait.until(lambda: httpd.log.lines(ALONE), "the log to say so")
+    assert httpd.rows()["a"]["health"] == "up" and httpd.rows()["b"]["weight"] == 5
+    a.always(answer())
+    assert httpd.get("/app/x").status == 200
