@@ -237,11 +237,7 @@ import Testing
         let world = World(farms: 4, members: 24, slots: 8)
         func next(_ round: Int) -> [FarmSpec] { [FarmSpec("f", (0..<4).map { MemberSpec("m\(round)-\($0)") })] }
         func restart(_ round: Int) throws -> UnsafeMutablePointer<Engine> {
-            if let engine = world.configure(next(round)) { return engine }
-            let missing = world.tables.pointee.missing(Config(next(round)).pointer.pointee)
-            let wanted = world.tables.pointee.wanted(missing: missing)
-            #expect(world.grow(farms: wanted.farms, members: wanted.members) == 0)
-            return try #require(world.configure(next(round)))
+            try #require(world.configureWithRoom(next(round)))
         }
         let oldest = try restart(0)
         #expect(oldest.start(pid: 100))
@@ -283,15 +279,7 @@ import Testing
         let world = World(farms: 1, members: 16, slots: 256)
         for round in 0..<200 {
             let next = [FarmSpec("f", (0..<16).map { MemberSpec("m\(round)-\($0)") })]
-            var engine = world.configure(next)
-            if engine == nil {
-                let missing = world.tables.pointee.missing(Config(next).pointer.pointee)
-                let wanted = world.tables.pointee.wanted(missing: missing)
-                #expect(wanted.members >= missing.members)
-                #expect(world.grow(farms: wanted.farms, members: wanted.members) == 0)
-                engine = world.configure(next)
-            }
-            #expect(try #require(engine).start(pid: UInt32(round + 1)))
+            #expect(try #require(world.configureWithRoom(next)).start(pid: UInt32(round + 1)))
         }
         #expect(world.tables.pointee.blockCount < 24)
     }

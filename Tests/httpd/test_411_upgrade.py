@@ -291,6 +291,7 @@ def test_411_09_locks_of_both(httpd, upgrades, mechanism):
     httpd.log.expect_broken()
     a, b = httpd.three("a", "b")
     a.hold()
+    a.always(members.held(members.close_after_request))
     httpd.farm((a, "weight=1000"), b, "FarmAlgorithm roundrobin", "FarmSet retry=1h")
     httpd.conf.head.append("FarmLocks farm")
     httpd.conf.handler("farm-manager")
@@ -302,7 +303,7 @@ def test_411_09_locks_of_both(httpd, upgrades, mechanism):
             upgrades.upgrade(build)
             manager.change(httpd, "farm=app&member=b&weight=5")
         # The old process writes its own row, under its own lock: the member fails there, and another one answers.
-        a.always(members.close_after_request).release()
+        a.release()
         assert old.result(wait.patiently(30)).member == "b"
     upgrades.wait_until_alone()
     wait.until(lambda: httpd.log.lines(ALONE), "the log to say so")
