@@ -74,7 +74,7 @@ final class World {
             return missing == (0, 0) ? (0, 0) : tables.pointee.wanted(missing: missing)
         }
         if wanted != (0, 0) {
-            guard grow(farms: wanted.farms, members: wanted.members) == 0 else { return nil }
+            guard grow(farms: wanted.0, members: wanted.1) == 0 else { return nil }
         }
         return configure(farms)
     }
