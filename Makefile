@@ -2,13 +2,14 @@
 
 BUILD    := .build-module
 MODULE   := $(BUILD)/mod_proxy_farm.so
+OTHER_MODULES := $(BUILD)/other-version/mod_proxy_farm.so $(BUILD)/other-layout/mod_proxy_farm.so
 ARCHIVE  := .build-embedded/release/libFarmModule.a
 CONTROL  := $(BUILD)/farmctl
 APXS     ?= apxs
 PREFIX   ?= /usr/local
 PYTHON   := /usr/bin/python3
 PACKAGES := apache2 apache2-dev libapr1-dev libaprutil1-dev libssl-dev gcc binutils python3
-TEST_PACKAGES := python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
+TEST_PACKAGES := locales python3-pytest groff-base openssl curl jq python3-prometheus-client prometheus
 # What farmctl's HTTP client is built on.
 CONTROL_PACKAGES := zlib1g-dev libssl-dev git
 # For Tests/browser.
@@ -26,7 +27,7 @@ CONTROL_SOURCES := $(shell find Sources/farmctl Sources/FarmControl Sources/Farm
 OBJECTS   := $(C_SOURCES:CShim/%.c=$(BUILD)/%.o)
 BUILT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-.PHONY: help demo test build module farmctl farmctl-test completions swift-test model httpd-test browser-test check forgeries \
+.PHONY: FORCE other-versions upgrade-test help demo test build module farmctl farmctl-test completions swift-test model httpd-test browser-test check forgeries \
         fuzz fuzz-corpus install install-farmctl packages test-packages browser-packages swift clean clients-test \
         clients-test-all client-packages
 
@@ -39,6 +40,7 @@ help:
 	@echo "make browser-test      try the status page in a real Chromium"
 	@echo "make clients-test      run clients/ against Tests/vectors: Java and Go where they are installed"
 	@echo "make clients-test-all  the same, with Java and Go, which it installs"
+	@echo "make upgrade-test  upgrade and downgrade a running httpd UPGRADES=200 times under load, in each MPM: a quarter of an hour"
 	@echo "make check    keep the laws of docs/internals.md: symbols, imports, layout, warnings"
 	@echo "make model    go through every order of steps of the tables' protocol, and print what was found"
 	@echo "make fuzz     build fuzzers of what members and clients send, and run each for TIME=60 seconds"
@@ -92,16 +94,48 @@ $(ARCHIVE): $(SWIFT_SOURCES)
 	FARM_EMBEDDED=1 swift build -c release --product FarmModule --scratch-path .build-embedded
 	@touch $@
 
+COMPILE = gcc -c -flto -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
+	    $(shell apr-1-config --cppflags) -ICShim/include -I$(BUILD) -Wa,-ICShim/page \
+	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes)
+# Unloaded by httpd at each restart, so that another version can take its place: no nodelete. The one exported symbol is found
+# in the copy that asks (-Bsymbolic), and not in one that is still loaded under another path.
+LINK = gcc -shared -flto -O2 -o $@ $(filter %.o %.a,$^) -Wl,--version-script=CShim/exports.map -Wl,-Bsymbolic -Wl,-z,now \
+	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
+
+# Written anew only when the revision is another, so that what has it built in is built again then and not at each commit.
+$(BUILD)/farm_built.h: FORCE
+	@mkdir -p $(BUILD)
+	@echo '#define FARM_BUILT "$(BUILT)"' | cmp -s - $@ || echo '#define FARM_BUILT "$(BUILT)"' > $@
+
+$(BUILD)/farm_tables.o $(BUILD)/farm_upgrade.o: $(BUILD)/farm_built.h
+
 $(BUILD)/%.o: CShim/%.c $(wildcard CShim/*.h CShim/include/*.h CShim/page/*) Makefile
 	@mkdir -p $(BUILD)
-	gcc -c -flto -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $(APXS) -q CFLAGS) \
-	    $(shell apr-1-config --cppflags) -DFARM_BUILT='"$(BUILT)"' -ICShim/include -Wa,-ICShim/page \
-	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes) -o $@ $<
+	$(COMPILE) -o $@ $<
 
 $(MODULE): $(OBJECTS) $(ARCHIVE) CShim/exports.map scripts/check-symbols
-	gcc -shared -flto -O2 -o $@ $(OBJECTS) $(ARCHIVE) -Wl,--version-script=CShim/exports.map -Wl,-z,nodelete -Wl,-z,now \
-	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
+	$(LINK)
 	@scripts/check-symbols $@ || { rm -f $@; exit 1; }
+
+# For Tests/httpd/test_411_upgrade.py: the same module as another version, with the same layout of its tables and with another.
+# Only what finds the tables, and what it hands over, is compiled anew. (A change of a header for which the number of the
+# layout is not raised is what `make check` finds, by the header's hash.)
+VERSIONED := farm_tables.o farm_upgrade.o
+
+other-versions: module
+	@$(MAKE) --no-print-directory $(OTHER_MODULES)
+
+$(BUILD)/other-version/%.o: CShim/%.c $(BUILD)/%.o
+	@mkdir -p $(@D)
+	$(COMPILE) -DFARM_OTHER_VERSION -o $@ $<
+
+$(BUILD)/other-layout/%.o: CShim/%.c $(BUILD)/%.o
+	@mkdir -p $(@D)
+	$(COMPILE) -DFARM_OTHER_VERSION -DFARM_LAYOUT=1000000 -o $@ $<
+
+$(OTHER_MODULES): $(BUILD)/%/mod_proxy_farm.so: $(addprefix $(BUILD)/%/,$(VERSIONED)) \
+        $(filter-out $(addprefix $(BUILD)/,$(VERSIONED)),$(OBJECTS)) $(ARCHIVE) CShim/exports.map
+	$(LINK)
 
 # The scratch path is of its own, so that neither the module nor the tests ever build what only farmctl is built on.
 farmctl: swift
@@ -128,8 +162,13 @@ model: swift packages
 	FARM_MODEL_PRINT=1 swift test --filter FarmModelTests
 
 # With farmctl, since the documents show what it does.
-httpd-test: module farmctl test-packages
+httpd-test: module other-versions farmctl test-packages
 	FARM_MODULE=$(abspath $(MODULE)) FARMCTL=$(abspath $(CONTROL)) $(PYTHON) -m pytest -q Tests/httpd
+
+# Two hundred upgrades under load for each MPM, which takes a quarter of an hour; httpd-test makes ten.
+upgrade-test: module other-versions test-packages
+	FARM_MODULE=$(abspath $(MODULE)) FARM_UPGRADES=$(or $(UPGRADES),200) FARM_PATIENCE=20 \
+	    $(PYTHON) -m pytest -q Tests/httpd/test_411_upgrade.py
 
 browser-test: module test-packages browser-packages
 	FARM_MODULE=$(abspath $(MODULE)) $(PYTHON) -m pytest -q Tests/browser
@@ -153,8 +192,11 @@ fuzz fuzz-corpus: swift packages
 include Benchmarks/bench.mk Tests/chaos/chaos.mk Tests/memory/memory.mk
 
 # DESTDIR is honoured; a2enmod proxy_farm then enables it on Debian.
+# The module is replaced by a rename: a running httpd has the old file mapped until its next graceful restart.
 install: module
-	install -D -m 644 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_proxy_farm.so"
+	install -D -m 644 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/.mod_proxy_farm.so.new"
+	mv -f "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/.mod_proxy_farm.so.new" \
+	    "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_proxy_farm.so"
 	install -d "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available"
 	sed "s#@MODULES@#$$($(APXS) -q LIBEXECDIR)#" apache-conf/proxy_farm.load \
 	    > "$(DESTDIR)$$($(APXS) -q SYSCONFDIR)/mods-available/proxy_farm.load"

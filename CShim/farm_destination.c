@@ -209,7 +209,8 @@ int farm_destination_find(farm_ctx *ctx, int last_failure)
             }
             condition = FARM_FULL;
         }
-        if (condition == FARM_DOWN && farm_body_may_be_read_ahead(ctx)) {
+        if (condition == FARM_DOWN && farm_body_may_be_read_ahead(ctx)
+            && farm_on_trial_due(farm_current->engine, &ctx->request, farm_host_clock())) {
             if ((rc = farm_body_read_ahead(ctx)) != OK) {
                 return rc;
             }

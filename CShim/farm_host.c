@@ -48,23 +48,42 @@ uint64_t farm_host_seed(void)
 /* Numbers are written and read with a point, whatever locale another module may have set. */
 static locale_t c_locale;
 
-void farm_host_prepare(void)
+static apr_status_t forget_locale(void *data)
+{
+    (void)data;
+    if (c_locale) {
+        freelocale(c_locale);
+    }
+    c_locale = (locale_t)0;
+    return APR_SUCCESS;
+}
+
+/* Also while directives are read, which is before farm_host_prepare. */
+static locale_t numbers_locale(void)
 {
     if (!c_locale) {
         c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     }
+    return c_locale;
+}
+
+int farm_host_prepare(apr_pool_t *pconf)
+{
+    apr_pool_cleanup_register(pconf, NULL, forget_locale, apr_pool_cleanup_null);
+    return numbers_locale() ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 double farm_host_double(const char *text, uint32_t length)
 {
+    locale_t locale = numbers_locale();
     char copy[65];
 
-    if (length > 64) {
+    if (length > 64 || !locale) {
         return HUGE_VAL;
     }
     memcpy(copy, text, length);
     copy[length] = '\0';
-    return c_locale ? strtod_l(copy, NULL, c_locale) : strtod(copy, NULL);
+    return strtod_l(copy, NULL, locale);
 }
 
 /* Most numbers that people and machines push have four decimals at the most: quicker than printing and reading back. */
@@ -107,17 +126,19 @@ uint32_t farm_host_number(double value, char *into)
 {
     char text[40];
     int digits = (int)short_number(value, into);
+    locale_t before;
 
     if (digits) {
         return (uint32_t)digits;
     }
-
+    before = uselocale(c_locale);
     for (digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value) {
             break;
         }
     }
+    uselocale(before);
     return (uint32_t)(apr_cpystrn(into, text, 32) - into);
 }
 

@@ -174,6 +174,8 @@ const farm_fallback *farm_fallback_for(const farm_farm *farm, apr_uint32_t condi
 void farm_state_file_begin(void);
 void farm_state_file_read(server_rec *s, farm_conf *conf);
 void farm_state_file_write(server_rec *s, farm_conf *conf);
+/* The text that shall be in the file, without the checksum; NULL when it cannot be made. */
+char *farm_state_text(apr_pool_t *p, farm_conf *conf, apr_size_t *length);
 
 /* farm_status.c, farm_update.c, farm_manager.c */
 int farm_status_handler(request_rec *r);
@@ -197,8 +199,8 @@ int farm_out_end(farm_out *out);
 /* Passes on what has been written so far, of an answer that somebody else ends. */
 int farm_out_pass(farm_out *out);
 
-/* farm_host.c: before anything else is asked of it; the parent */
-void farm_host_prepare(void);
+/* farm_host.c: before anything else is asked of it, in each configuration; the parent. OK, or an error of HTTP. */
+int farm_host_prepare(apr_pool_t *pconf);
 
 /* farm_caller.c: members by the address that an update comes from */
 void farm_callers_prepare(apr_pool_t *p, farm_conf *conf);

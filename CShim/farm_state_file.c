@@ -55,14 +55,19 @@ static void sum_of(const char *text, apr_size_t length, char *into)
     ap_bin2hex(digest, APR_SHA1_DIGESTSIZE, into);
 }
 
-/* The text that shall be in the file, without the checksum. */
-static char *state_of(apr_pool_t *p, farm_conf *conf, apr_size_t *length)
+char *farm_state_text(apr_pool_t *p, farm_conf *conf, apr_size_t *length)
 {
-    farm_out out = { NULL, apr_brigade_create(p, apr_bucket_alloc_create(p)), 0, 0 };
+    apr_pool_t *ptemp;
+    farm_out out = { NULL, NULL, 0, 0 };
     char *text;
+    apr_status_t rv;
 
+    apr_pool_create(&ptemp, p);
+    out.bb = apr_brigade_create(ptemp, apr_bucket_alloc_create(ptemp));
     farm_on_state_write(conf->engine, &out);
-    return apr_brigade_pflatten(out.bb, &text, length, p) == APR_SUCCESS ? text : NULL;
+    rv = apr_brigade_pflatten(out.bb, &text, length, p);
+    apr_pool_destroy(ptemp);
+    return rv == APR_SUCCESS ? text : NULL;
 }
 
 /* Whether a file that somebody may still need stands in the place: one that does not begin as a state file does. */
@@ -133,7 +138,7 @@ void farm_state_file_write(server_rec *s, farm_conf *conf)
         return;
     }
     apr_pool_create(&p, NULL);
-    if ((text = state_of(p, conf, &length)) != NULL) {
+    if ((text = farm_state_text(p, conf, &length)) != NULL) {
         sum_of(text, length, sum);
         if (strcmp(sum, last_sum)) {
             rv = is_foreign(p, conf->state_file)

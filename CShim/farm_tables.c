@@ -7,20 +7,41 @@
 
 #include "util_mutex.h"
 
+#include "farm_built.h"
 #include "farm_proxy.h"
+#include "farm_upgrade.h"
 #include "farm_version.h"
 
-/* What outlives a configuration: in the process pool, found again by name. */
+/* The number of all that outlives a configuration: the rows in shared memory, and the structs below. Another version of the
+ * module finds them by a key that has this number in it, so it never reads what it does not understand. Raise
+ * FARM_TABLE_MAJOR when any of them changes. A test builds the module with another number. */
+#ifndef FARM_LAYOUT
+#define FARM_LAYOUT FARM_TABLE_MAJOR
+#endif
+#define RETAINED_KEY "mod_proxy_farm-" APR_STRINGIFY(FARM_LAYOUT)
+
+/* One block of the tables. The locks are apr_global_mutex_t pointers. */
+typedef struct farm_block {
+    void *base;
+    void **locks;
+    apr_uint32_t lock_count;
+} farm_block;
+
+/* What outlives a configuration. It may outlive this code too: nothing in it points to code or to a constant of this
+ * module. Swift's own structs are not kept: the tables are opened anew in each configuration. */
 typedef struct farm_retained {
-    farm_tables *tables;
-    apr_array_header_t *locks;          /* of apr_global_mutex_t * */
-    pid_t parent;
+    apr_pool_t *pool;                   /* of this struct, the blocks and the locks */
+    apr_array_header_t *blocks;         /* of farm_block */
+    apr_uint32_t granularity;
     char nonce[33];
 } farm_retained;
 
-#define RETAINED_KEY "mod_proxy_farm"
+_Static_assert(sizeof(farm_retained) == 56 && sizeof(farm_block) == 24,
+               "what is retained has changed: raise FARM_TABLE_MAJOR, and then these sizes");
 
 static farm_retained *retained;
+static farm_tables *tables;             /* those of the configuration in force; NULL: there are none */
+static pid_t parent;                    /* who made them */
 
 /* Rows for what is configured and a quarter more, so that a few additions need no new block. */
 static apr_uint32_t with_room(apr_uint32_t count, apr_uint32_t least)
@@ -149,20 +170,23 @@ static const char *const lock_words[] = { "row", "farm", "engine" };
 
 /* The locks of one block, made by httpd's rules for the type proxy-farm; NULL, and a line in the log that says how many
  * could be had and what to do, when the mechanism does not give so many. */
-static void **make_locks(server_rec *s, apr_pool_t *ptemp, apr_uint32_t granularity, apr_uint32_t count)
+static void **make_locks(server_rec *s, apr_pool_t *pool, apr_uint32_t granularity, apr_uint32_t count, int is_last_try)
 {
-    apr_pool_t *process = s->process->pool;
-    void **locks = apr_palloc(ptemp, sizeof(void *) * count);
+    void **locks = apr_palloc(pool, sizeof(void *) * count);
     apr_uint32_t i;
     apr_status_t rv;
 
     for (i = 0; i < count; i++) {
         apr_global_mutex_t *lock;
-        const char *instance = apr_psprintf(process, "%d-%u", retained->locks->nelts, (unsigned int)i);
+        /* Tables of another layout, which old children use, have locks of their own beside these. */
+        const char *instance = apr_psprintf(pool, "%.8s-%d-%u", retained->nonce, retained->blocks->nelts, (unsigned int)i);
 
-        rv = ap_global_mutex_create(&lock, NULL, FARM_MUTEX_TYPE, instance, s, process, 0);
+        rv = ap_global_mutex_create(&lock, NULL, FARM_MUTEX_TYPE, instance, s, pool, 0);
         if (rv != APR_SUCCESS) {
             struct rlimit files = { 0, 0 };
+            if (!is_last_try) {
+                return NULL;
+            }
             getrlimit(RLIMIT_NOFILE, &files);
             ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "FARM00004: FarmLocks %s wants %u locks and the mechanism "
                          "gave %u (open files allowed: %lu); write 'Mutex pthread " FARM_MUTEX_TYPE "' for one that "
@@ -172,70 +196,122 @@ static void **make_locks(server_rec *s, apr_pool_t *ptemp, apr_uint32_t granular
         }
         locks[i] = lock;
     }
-    for (i = 0; i < count; i++) {
-        APR_ARRAY_PUSH(retained->locks, apr_global_mutex_t *) = locks[i];
-    }
     return locks;
 }
 
-static int make_tables(server_rec *s, apr_pool_t *ptemp, farm_conf *conf)
+/* Keeps a block that the tables have got. */
+static void keep_block(void **locks, apr_uint32_t count)
+{
+    farm_block *block = apr_array_push(retained->blocks);
+
+    block->base = farm_on_tables_base(tables, (apr_uint32_t)retained->blocks->nelts - 1);
+    block->locks = locks;
+    block->lock_count = count;
+}
+
+static int make_tables(server_rec *s, farm_conf *conf)
 {
     const farm_config *config = &conf->config;
     apr_uint32_t count = farm_on_lock_count(conf->locks, config->farm_capacity, config->member_capacity);
-    void **locks = make_locks(s, ptemp, conf->locks, count);
+    void **locks = make_locks(s, retained->pool, conf->locks, count, 1);
     int error = 0;
 
     if (!locks) {
         return 0;
     }
-    retained->tables = farm_on_tables_create(config, s->process->pool, conf->locks, locks, count, &error);
-    if (!retained->tables) {
+    tables = farm_on_tables_create(config, retained->pool, conf->locks, locks, count, &error);
+    if (!tables) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, error, s, "FARM00005: no shared memory for %u members in %u farms",
                      (unsigned int)config->member_capacity, (unsigned int)config->farm_capacity);
+        return 0;
     }
-    return retained->tables != NULL;
+    retained->granularity = conf->locks;
+    keep_block(locks, count);
+    return 1;
+}
+
+/* Another block of this size. On the last try a line in the log says why there is none. */
+static int add_block(server_rec *s, apr_uint32_t farms, apr_uint32_t members, int is_last_try)
+{
+    apr_uint32_t count = farm_on_lock_count(retained->granularity, farms, members);
+    apr_pool_t *pool;
+    void **locks;
+    int error = 0;
+
+    apr_pool_create(&pool, retained->pool);
+    locks = make_locks(s, pool, retained->granularity, count, is_last_try);
+    if (locks && farm_on_tables_grow(tables, farms, members, pool, locks, count, &error)) {
+        keep_block(locks, count);
+        return 1;
+    }
+    if (locks && is_last_try) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, error, s, "FARM00007: no shared memory for %u more members in %u more "
+                     "farms; stop httpd and start it again", (unsigned int)members, (unsigned int)farms);
+    }
+    apr_pool_destroy(pool);
+    return 0;
 }
 
 /* Rows never move: a configuration that needs more of them gets another block. */
-static int make_room(server_rec *s, apr_pool_t *ptemp, farm_conf *conf)
+static int make_room(server_rec *s, farm_conf *conf)
 {
-    farm_room room = farm_on_tables_room(retained->tables, &conf->config);
-    apr_uint32_t granularity = farm_on_tables_granularity(retained->tables);
-    apr_uint32_t farms, members, count;
-    void **locks;
-    int error = 0;
+    farm_room room = farm_on_tables_room(tables, &conf->config);
+    apr_uint32_t granularity = retained->granularity;
 
     if (granularity != conf->locks) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00006: FarmLocks %s takes effect when httpd is stopped and "
                      "started; until then it stays %s", lock_words[conf->locks], lock_words[granularity]);
     }
-    if (conf->table_metrics && farm_on_tables_metrics(retained->tables) != (apr_uint32_t)conf->table_metrics) {
+    if (conf->table_metrics && farm_on_tables_metrics(tables) != (apr_uint32_t)conf->table_metrics) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00014: FarmTable metrics=%d takes effect when httpd is stopped "
                      "and started; until then there is room for %u", conf->table_metrics,
-                     (unsigned int)farm_on_tables_metrics(retained->tables));
+                     (unsigned int)farm_on_tables_metrics(tables));
     }
     if (!room.farms_missing && !room.members_missing) {
         return 1;
     }
-    farms = with_room(room.farms_missing, 4);
-    members = with_room(room.members_missing, 16);
-    count = farm_on_lock_count(granularity, farms, members);
-    if (!(locks = make_locks(s, ptemp, granularity, count))) {
-        return 0;
-    }
-    if (!farm_on_tables_grow(retained->tables, farms, members, s->process->pool, locks, count, &error)) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, error, s, "FARM00007: no shared memory for %u more members in %u more "
-                     "farms; stop httpd and start it again", (unsigned int)members, (unsigned int)farms);
-        return 0;
-    }
-    return 1;
+    return add_block(s, room.farms_wanted, room.members_wanted, 0)
+        || add_block(s, with_room(room.farms_missing, 4), with_room(room.members_missing, 16), 1);
 }
 
-/* A configuration's last word, at a stop or restart. A child that ends by itself goes through this too. */
-static apr_status_t write_last_state(void *data)
+/* The tables of the configuration before; NULL when this code may not touch them. */
+static farm_tables *open_tables(void)
 {
-    if (retained->parent == getpid()) {
+    farm_tables *opened = farm_on_tables_open(retained->granularity);
+    int i;
+
+    for (i = 0; i < retained->blocks->nelts; i++) {
+        const farm_block *block = &APR_ARRAY_IDX(retained->blocks, i, farm_block);
+        if (!farm_on_tables_adopt(opened, block->base, block->locks, block->lock_count)) {
+            farm_on_tables_close(opened);
+            return NULL;
+        }
+    }
+    return opened;
+}
+
+/* In a pool of its own beside the process pool, which is destroyed before it: what uses the tables is in that one. */
+static void begin_retained(void)
+{
+    apr_pool_t *pool;
+
+    apr_pool_create(&pool, NULL);
+    retained = apr_pcalloc(pool, sizeof(*retained));
+    retained->pool = pool;
+    retained->blocks = apr_array_make(pool, 4, sizeof(farm_block));
+    apr_snprintf(retained->nonce, sizeof(retained->nonce), "%016" APR_UINT64_T_HEX_FMT "%016" APR_UINT64_T_HEX_FMT,
+                 farm_host_seed(), farm_host_seed());
+    /* The key is copied, and no cleanup is registered. */
+    apr_pool_userdata_set(retained, RETAINED_KEY, NULL, ap_pglobal);
+}
+
+/* The last act of a configuration, at a stop or restart. A child that ends by itself goes through this too; it may have lost
+ * what is retained by then. */
+static apr_status_t leave(void *data)
+{
+    if (parent == getpid()) {
         farm_state_file_write(ap_server_conf, data);
+        farm_upgrade_leave(data, tables, RETAINED_KEY, retained->pool);
     }
     return APR_SUCCESS;
 }
@@ -246,31 +322,39 @@ static apr_status_t destroy_engine(void *data)
     return APR_SUCCESS;
 }
 
+static apr_status_t close_tables(void *data)
+{
+    (void)data;
+    farm_on_tables_close(tables);
+    tables = NULL;
+    return APR_SUCCESS;
+}
+
 int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf)
 {
-    apr_pool_t *ptemp;
-    int ready, is_first;
+    int is_first;
 
-    apr_pool_create(&ptemp, pconf);
     describe(pconf, conf);
+    parent = getpid();
+    farm_upgrade_arrive(pconf, s, RETAINED_KEY);
     retained = ap_retained_data_get(RETAINED_KEY);
-    if (!retained) {
-        retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
-        retained->locks = apr_array_make(s->process->pool, 16, sizeof(apr_global_mutex_t *));
-        apr_snprintf(retained->nonce, sizeof(retained->nonce), "%016" APR_UINT64_T_HEX_FMT "%016" APR_UINT64_T_HEX_FMT,
-                     farm_host_seed(), farm_host_seed());
+    if (retained && !(tables = open_tables())) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00033: the tables of the configuration before are not of this "
+                     "version's layout, though they are named so; new ones are made, and counters begin anew");
+        retained = NULL;
     }
-    retained->parent = getpid();
-    is_first = !retained->tables;
-    if (retained->tables) {
-        farm_on_sweep(retained->tables);
+    is_first = !retained;
+    if (is_first) {
+        begin_retained();
     }
-    ready = retained->tables ? make_room(s, ptemp, conf) : make_tables(s, ptemp, conf);
-    apr_pool_destroy(ptemp);
-    if (!ready) {
+    else {
+        farm_on_sweep(tables);
+    }
+    if (!(is_first ? make_tables(s, conf) : make_room(s, conf))) {
         return !OK;
     }
-    conf->engine = farm_on_engine_create(retained->tables, &conf->config);
+    apr_pool_cleanup_register(pconf, NULL, close_tables, apr_pool_cleanup_null);
+    conf->engine = farm_on_engine_create(tables, &conf->config);
     if (!conf->engine) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "FARM00008: the farms do not fit into their tables");
         return !OK;
@@ -278,36 +362,55 @@ int farm_tables_start(apr_pool_t *pconf, server_rec *s, farm_conf *conf)
     apr_pool_cleanup_register(pconf, conf->engine, destroy_engine, apr_pool_cleanup_null);
     farm_state_file_begin();
     if (is_first) {
-        farm_state_file_read(s, conf);
+        if (!farm_upgrade_take_state(s, conf)) {
+            farm_state_file_read(s, conf);
+        }
         farm_on_tick(conf->engine);
     }
-    apr_pool_cleanup_register(pconf, conf, write_last_state, apr_pool_cleanup_null);
+    farm_on_old_processes(tables, farm_upgrade_old_processes(s));
+    apr_pool_cleanup_register(pconf, conf, leave, apr_pool_cleanup_null);
     farm_workers_prepare(pconf, s, conf);
     farm_callers_prepare(pconf, conf);
     return OK;
 }
 
-/* Whether this child has all that it needs besides a slot. */
-static int can_serve(apr_pool_t *pchild, server_rec *s)
+/* Whether this child can lock rows, which it must to write them. */
+static int has_locks(apr_pool_t *pchild, server_rec *s)
 {
+    apr_uint32_t at;
     int i;
 
-    for (i = 0; i < retained->locks->nelts; i++) {
-        apr_global_mutex_t **lock = &APR_ARRAY_IDX(retained->locks, i, apr_global_mutex_t *);
-        apr_status_t rv = apr_global_mutex_child_init(lock, apr_global_mutex_lockfile(*lock), pchild);
-        if (rv != APR_SUCCESS) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "FARM00009: this child cannot use the locks of type "
-                         FARM_MUTEX_TYPE);
-            return 0;
+    for (i = 0; i < retained->blocks->nelts; i++) {
+        const farm_block *block = &APR_ARRAY_IDX(retained->blocks, i, farm_block);
+        for (at = 0; at < block->lock_count; at++) {
+            apr_global_mutex_t *lock = block->locks[at];
+            apr_status_t rv = apr_global_mutex_child_init(&lock, apr_global_mutex_lockfile(lock), pchild);
+            if (rv != APR_SUCCESS) {
+                ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "FARM00009: this child cannot use the locks of type "
+                             FARM_MUTEX_TYPE);
+                return 0;
+            }
         }
     }
-    return farm_workers_child(pchild) == APR_SUCCESS && farm_callers_child(pchild) == APR_SUCCESS;
+    return 1;
 }
 
 void farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf)
 {
-    uint32_t pid = can_serve(pchild, s) ? (uint32_t)getpid() : 0;
+    apr_status_t rv = farm_workers_child(pchild);
+    uint32_t pid;
 
+    /* A child without locks or a slot chooses no member, but it needs these all the same: a farm's FarmForward may name a
+     * server, which it reaches through a worker. */
+    if (rv == APR_SUCCESS) {
+        rv = farm_callers_child(pchild);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "FARM00035: this child cannot make what it needs to serve farms: it "
+                     "ends, and another is started");
+        exit(APEXIT_CHILDSICK);
+    }
+    pid = has_locks(pchild, s) ? (uint32_t)getpid() : 0;
     if (farm_on_child_start(conf->engine, pid) == FARM_CHILD_LATE) {
         /* It has accepted no connection yet, so that nobody misses it: the way on which httpd's own children end. */
         exit(0);
@@ -317,21 +420,23 @@ void farm_tables_child(apr_pool_t *pchild, server_rec *s, farm_conf *conf)
 /* httpd tells of a child's end in the parent alone; a child that inherited the hook must not act. */
 void farm_tables_child_gone(apr_uint32_t pid)
 {
-    if (retained && retained->tables && retained->parent == getpid()) {
-        farm_on_child_gone(retained->tables, pid);
+    if (tables && parent == getpid()) {
+        farm_on_child_gone(tables, pid);
+        farm_upgrade_process_gone(pid);
     }
 }
 
 void farm_tables_sweep(void)
 {
-    if (retained && retained->tables && retained->parent == getpid()) {
-        farm_on_sweep(retained->tables);
+    if (tables && parent == getpid()) {
+        farm_on_sweep(tables);
+        farm_on_old_processes(tables, farm_upgrade_old_processes(ap_server_conf));
     }
 }
 
 void farm_tables_tick(server_rec *s)
 {
-    if (farm_current && retained && retained->parent == getpid()) {
+    if (farm_current && parent == getpid()) {
         farm_on_tick(farm_current->engine);
         farm_state_file_write(s, farm_current);
     }

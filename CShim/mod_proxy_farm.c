@@ -21,16 +21,18 @@ static apr_status_t forget_configuration(void *data)
     return APR_SUCCESS;
 }
 
-/* The module stays in memory when httpd unloads it at a restart, so statics keep their values: they are reset here. */
+/* httpd unloads the module at each restart and loads the file that is there then, so statics begin at zero. Should something
+ * else have kept the module in memory, they have kept their values: those that a configuration must not find are reset here.
+ * Nothing that lives longer than pconf may point to code or constants of the module. */
 static int farm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
     (void)ptemp;
     farm_current = NULL;
-    farm_host_prepare();
     farm_page_prepare();
     apr_pool_cleanup_register(pconf, NULL, forget_configuration, apr_pool_cleanup_null);
-    if (ap_mutex_register(pconf, FARM_MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0) != APR_SUCCESS) {
+    if (farm_host_prepare(pconf) != OK
+        || ap_mutex_register(pconf, FARM_MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;

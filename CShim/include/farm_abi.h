@@ -84,7 +84,7 @@ typedef struct farm_config {
 #define FARM_LOCKS_FARM 1u
 #define FARM_LOCKS_ENGINE 2u
 
-typedef struct farm_tables farm_tables;     /* the segment and its locks; lives as long as the parent process */
+typedef struct farm_tables farm_tables;     /* the segment and its locks, as opened for one configuration */
 typedef struct farm_engine farm_engine;     /* one configuration bound to rows; lives as long as pconf */
 
 /* ---- configuration time: parent, one thread ---- */
@@ -111,8 +111,23 @@ uint32_t farm_on_lock_count(uint32_t granularity, uint32_t farm_capacity, uint32
  * process pool, in which the shared memory is made. NULL and an apr_status_t in *error when that fails. */
 farm_tables *farm_on_tables_create(const farm_config *config, void *pool, uint32_t granularity,
                                    void *const *locks, uint32_t lock_count, int *error);
-/* Whether the configuration fits into the rows there are, or another block of this capacity must be added first. */
-typedef struct farm_room { uint32_t farms_missing; uint32_t members_missing; } farm_room;
+/* Opens tables that exist, for another configuration or another version of the code. Each of their blocks is handed to
+ * farm_on_tables_adopt, in order; `base` is what farm_on_tables_base answered, `locks` and `lock_count` are what the block
+ * was made with. 0: the block is not of this layout, and the tables are to be closed. */
+farm_tables *farm_on_tables_open(uint32_t granularity);
+int farm_on_tables_adopt(farm_tables *tables, void *base, void *const *locks, uint32_t lock_count);
+/* Where a block begins, by its number; NULL past the last. */
+void *farm_on_tables_base(farm_tables *tables, uint32_t block);
+/* Frees what this process knows of the tables. Shared memory and locks stay: they are the pool's. */
+void farm_on_tables_close(farm_tables *tables);
+/* Whether the configuration fits into the rows there are, or another block of this capacity must be added first. `wanted`:
+ * how large the block should be, so that blocks stay few. */
+typedef struct farm_room {
+    uint32_t farms_missing;
+    uint32_t members_missing;
+    uint32_t farms_wanted;
+    uint32_t members_wanted;
+} farm_room;
 farm_room farm_on_tables_room(farm_tables *tables, const farm_config *config);
 int farm_on_tables_grow(farm_tables *tables, uint32_t farm_capacity, uint32_t member_capacity, void *pool,
                         void *const *locks, uint32_t lock_count, int *error);
@@ -136,6 +151,11 @@ uint32_t farm_on_child_start(farm_engine *engine, uint32_t pid);
 void farm_on_child_gone(farm_tables *tables, uint32_t pid);
 /* Slots of processes that died unseen (parent, from time to time). */
 void farm_on_sweep(farm_tables *tables);
+/* The processes that have a slot (parent): at most `most` of them are written to `pids`, which may be NULL when `most` is 0.
+ * How many were written; with `most` 0, how many there can be. */
+uint32_t farm_on_processes(farm_tables *tables, uint32_t *pids, uint32_t most);
+/* How many processes of earlier versions of the module live (parent), for the status. */
+void farm_on_old_processes(farm_tables *tables, uint32_t count);
 
 /* ---- requests: any thread of a child ---- */
 

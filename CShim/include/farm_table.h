@@ -5,7 +5,8 @@
  * touch is read and written through the atomic helpers at the end of this file and through nothing else; they are
  * lock-free and therefore valid between processes that map the segment at different addresses.
  *
- * Any change of a size, an offset or a meaning raises FARM_TABLE_MAJOR (old and new processes must not share rows);
+ * Any change of a size, an offset or a meaning raises FARM_TABLE_MAJOR (old and new processes must not share rows), and so
+ * does a change of what farm_tables.c retains over configurations: the next version finds both by this number;
  * a new field in named padding raises FARM_TABLE_MINOR.
  */
 #ifndef FARM_TABLE_H
@@ -54,8 +55,9 @@
 #define FARM_ERROR_BODY 10u             /* it closed the connection while the request's body was being written */
 #define FARM_ERROR_STALE 11u            /* a kept connection was closed just as the request was sent */
 
-/* First thing in a block. Written by the parent, before a process that uses the block is forked; afterwards only two fields
- * of the first block change: config_generation, by the parent, and metric_count, under the lock of the metrics' names. */
+/* First thing in a block. Written by the parent, before a process that uses the block is forked; afterwards only three
+ * fields of the first block change: config_generation and old_processes, by the parent, and metric_count, under the lock of
+ * the metrics' names. */
 typedef struct farm_block_header {
     uint64_t magic;
     uint32_t major;
@@ -69,7 +71,7 @@ typedef struct farm_block_header {
     uint32_t config_generation; /* counts configurations; 1 for the first */
     uint32_t metric_capacity;   /* names of metrics, and values of each member; the same in all blocks */
     uint32_t metric_count;      /* names in use; first block only; never goes down */
-    uint32_t reserved;
+    uint32_t old_processes;     /* children of earlier versions of the module that live; first block only */
     /* line 1: instruction cookies by what became of them (FARM_COOKIE_*); first block only */
     uint64_t cookies[8];
 } farm_block_header;
@@ -125,7 +127,7 @@ typedef struct farm_farm_row {
     uint32_t admin;             /* FARM_ADMIN_*, of the farm as a whole; under the farms' lock, published last */
     uint32_t sequence;          /* odd while a holder of the lock is writing admin and its note */
     uint32_t writer;            /* pid of that holder */
-    uint32_t line1_padding;
+    uint32_t created_in;        /* config_generation that first had it, since the row was free */
     uint64_t judged_at;         /* monotonic us at which outliers were last looked for */
     uint8_t  line1_reserved[24];
     /* line 2: written by every request */
@@ -192,7 +194,8 @@ typedef struct farm_member_row {
     uint64_t judged_failures;
     uint32_t recent_requests;   /* those since, and what is left of those before */
     uint32_t recent_failures;
-    uint32_t reserved[4];
+    uint32_t created_in;        /* config_generation that first had it, since the row was free */
+    uint32_t reserved[3];
     /* line 15: what it reports of itself, written under the row's lock, each word read alone */
     uint64_t updated_us;        /* monotonic us of its last update; 0: never */
     uint64_t known_since_us;    /* monotonic us at which it was first configured */

@@ -69,7 +69,36 @@ import FarmTables
 @c public func farm_on_tables_room(_ tables: OpaquePointer?, _ config: UnsafePointer<farm_config>?) -> farm_room {
     guard let tables = theTables(tables), let config else { return farm_room() }
     let missing = tables.pointee.missing(config.pointee)
-    return farm_room(farms_missing: missing.farms, members_missing: missing.members)
+    let wanted = tables.pointee.wanted(missing: missing)
+    return farm_room(
+        farms_missing: missing.farms, members_missing: missing.members, farms_wanted: wanted.farms,
+        members_wanted: wanted.members)
+}
+
+@c public func farm_on_tables_open(_ granularity: UInt32) -> OpaquePointer? {
+    let tables = UnsafeMutablePointer<Tables>.allocate(capacity: 1)
+    tables.initialize(to: Tables(granularity: LockGranularity(rawValue: granularity) ?? .row))
+    return OpaquePointer(tables)
+}
+
+@c public func farm_on_tables_adopt(
+    _ tables: OpaquePointer?, _ base: UnsafeMutableRawPointer?, _ locks: UnsafePointer<UnsafeMutableRawPointer?>?,
+    _ lockCount: UInt32
+) -> Int32 {
+    guard let tables = theTables(tables), let base else { return 0 }
+    let isOurs = withHandles(locks, lockCount) { tables.pointee.adopt(base, locks: UnsafeBufferPointer($0)) }
+    return isOurs == true ? 1 : 0
+}
+
+@c public func farm_on_tables_base(_ tables: OpaquePointer?, _ block: UInt32) -> UnsafeMutableRawPointer? {
+    theTables(tables)?.pointee.base(block)
+}
+
+@c public func farm_on_tables_close(_ tables: OpaquePointer?) {
+    guard let tables = theTables(tables) else { return }
+    tables.pointee.deallocate()
+    tables.deinitialize(count: 1)
+    tables.deallocate()
 }
 
 @c public func farm_on_tables_grow(
@@ -97,15 +126,26 @@ private func grow(
     _ locks: UnsafePointer<UnsafeMutableRawPointer?>?, _ lockCount: UInt32
 ) -> Int32 {
     let wanted = tables.pointee.granularity.lockCount(farms: layout.farms, members: layout.members)
-    guard let pool, let locks, lockCount == wanted else { return Int32(CAPR.APR_EINVAL) }
-    return withUnsafeTemporaryAllocation(of: OpaquePointer.self, capacity: Int(lockCount)) { handles in
-        for at in 0..<Int(lockCount) {
-            guard let lock = locks[at] else { return Int32(CAPR.APR_EINVAL) }
+    guard let pool, lockCount == wanted else { return Int32(CAPR.APR_EINVAL) }
+    let status = withHandles(locks, lockCount) { handles in
+        tables.pointee.grow(
+            layout, pool: OpaquePointer(pool), locks: UnsafePointer(handles.baseAddress!), lockCount: lockCount)
+    }
+    return status ?? Int32(CAPR.APR_EINVAL)
+}
+
+/// Locks as Swift has them; nil when one of them is missing.
+private func withHandles<Result>(
+    _ locks: UnsafePointer<UnsafeMutableRawPointer?>?, _ count: UInt32,
+    _ body: (UnsafeMutableBufferPointer<OpaquePointer>) -> Result
+) -> Result? {
+    guard let locks else { return nil }
+    return withUnsafeTemporaryAllocation(of: OpaquePointer.self, capacity: Int(count)) { handles in
+        for at in 0..<Int(count) {
+            guard let lock = locks[at] else { return nil }
             handles.initializeElement(at: at, to: OpaquePointer(lock))
         }
-        return tables.pointee.grow(
-            layout, pool: OpaquePointer(pool), locks: UnsafePointer(handles.baseAddress!),
-            lockCount: lockCount)
+        return body(handles)
     }
 }
 
@@ -137,6 +177,19 @@ private func grow(
 }
 
 @c public func farm_on_sweep(_ tables: OpaquePointer?) { theTables(tables)?.pointee.sweep() }
+
+@c public func farm_on_processes(
+    _ tables: OpaquePointer?, _ pids: UnsafeMutablePointer<UInt32>?, _ most: UInt32
+) -> UInt32 {
+    guard let tables = theTables(tables) else { return 0 }
+    guard most > 0 else { return tables.pointee.first.layout.slots }
+    guard let pids else { return 0 }
+    return UInt32(tables.pointee.processes(into: UnsafeMutableBufferPointer(start: pids, count: Int(most))))
+}
+
+@c public func farm_on_old_processes(_ tables: OpaquePointer?, _ count: UInt32) {
+    theTables(tables)?.pointee.oldProcesses = count
+}
 
 // MARK: Requests
 

@@ -83,6 +83,17 @@ public struct Block {
         return (block, 0)
     }
 
+    /// A block that exists, as it was made; nil when this code may not touch it.
+    static func adopt(_ base: UnsafeMutableRawPointer, locks: UnsafeMutableBufferPointer<OpaquePointer>) -> Block? {
+        let header = base.assumingMemoryBound(to: farm_block_header.self).pointee
+        guard header.magic == UInt64(FARM_TABLE_MAGIC), header.major == UInt32(FARM_TABLE_MAJOR) else { return nil }
+        let layout = BlockLayout(
+            farms: header.farm_capacity, members: header.member_capacity, slots: header.slot_capacity,
+            metrics: header.metric_capacity)
+        let block = Block(base: base, layout: layout, locks: locks)
+        return layout.isSound && block.isOurs ? block : nil
+    }
+
     public var header: UnsafeMutablePointer<farm_block_header> { base.assumingMemoryBound(to: farm_block_header.self) }
 
     /// Whether this code may touch the block: made by the same layout.

@@ -3,8 +3,8 @@ import CFarmABI
 import FarmCore
 
 /// Binding a configuration to rows. A farm or member that was there before, by name, keeps its row with every counter
-/// and state; a new one gets a free row; one that is gone is retired, and its row is used again only when no process of
-/// its generation is left.
+/// and state; a new one gets a free row; one that is gone is retired, and its row is used again only when no process is
+/// left that knows it: none of a configuration from the one that made the row to the last one that had it.
 extension Tables {
     /// Where the rows of a configuration are, in its order.
     struct Binding {
@@ -62,6 +62,7 @@ extension Tables {
             if row.pointee.use == FARM_ROW_FREE {
                 row.initialize(to: farm_farm_row())
                 copyName(farm.name, Int(farm.name_length), to: farm_row_name(row))
+                row.pointee.created_in = generation
                 row.pointee.note.since_us = wallClock
                 history(farm: place).forget()
             }
@@ -86,6 +87,7 @@ extension Tables {
             row.initialize(to: farm_member_row())
             copyName(member.name, Int(member.name_length), to: farm_member_row_name(row))
             row.pointee.farm = number(of: farm)
+            row.pointee.created_in = first.header.pointee.config_generation
             row.pointee.weight = member.weight
             row.pointee.configured_weight = member.weight
             row.pointee.configured_admin = member.admin
@@ -110,21 +112,28 @@ extension Tables {
             farm_set32(&row.pointee.weight, member.weight)
         }
         if row.pointee.configured_admin != member.admin {
-            farm_set32(&row.pointee.configured_admin, member.admin)
-            let change = {
-                let wasAvailable = row.state.isAvailable
-                farm_member_row_note(row).set(.plain(since: wallClock)) {
-                    row.publish(row.state.with(admin: Admin(rawValue: member.admin) ?? .off))
-                }
-                if !wasAvailable { farm_set64(&row.pointee.available_since, farm_host_clock()) }
-            }
-            // Children of the configuration before may be changing the same word.
-            if RowWriting.write(row, lock: lock(member: place, farm: farm), pid: 0, change) == nil { change() }
+            _ = takeAdmin(member.admin, of: place, farm: farm, wallClock: wallClock)
         }
         farm_set32(&row.pointee.tier, min(9, member.tier))
         farm_set32(&row.pointee.max_inflight, member.max_inflight)
         farm_set32(&row.pointee.use, FARM_ROW_USED)
         farm_set32(&row.pointee.retired_in, 0)
+    }
+
+    /// The configuration says something else of `admin` than the one before. Under the row's lock, since children of the
+    /// configuration before may be changing the same words. False when the lock cannot be had: the row is as it was then, and
+    /// the parent tries again (`Engine.tick`).
+    func takeAdmin(_ admin: UInt32, of place: Place, farm: Place, wallClock: UInt64) -> Bool {
+        let row = member(place)
+        let change = {
+            let wasAvailable = row.state.isAvailable
+            farm_member_row_note(row).set(.plain(since: wallClock)) {
+                row.publish(row.state.with(admin: Admin(rawValue: admin) ?? .off))
+            }
+            if !wasAvailable { farm_set64(&row.pointee.available_since, farm_host_clock()) }
+            farm_set32(&row.pointee.configured_admin, admin)
+        }
+        return RowWriting.write(row, lock: lock(member: place, farm: farm), pid: 0, change) != nil
     }
 
     private func retireOthers(than binding: Binding, generation: UInt32) {
@@ -147,22 +156,26 @@ extension Tables {
         freeRetired(generation: generation)
     }
 
-    /// A retired row is free one configuration later at the earliest, and only when every process that may know it is
-    /// gone.
+    /// A retired row is free one configuration later at the earliest, and only when no process lives that knows it. One that
+    /// is older than the row does not, nor one that is younger than its end: so an old process that lives long holds back the
+    /// rows that it knows and no others.
     private func freeRetired(generation: UInt32) {
-        let oldest = oldestGenerationInUse()
+        let inUse = generationsInUse()
+        func isUnknown(createdIn: UInt32, retiredIn: UInt32) -> Bool {
+            retiredIn < generation && !inUse.contains { $0 == 0 || ($0 >= createdIn && $0 < retiredIn) }
+        }
         for block in known {
             for index in 0..<Int(block.layout.members) {
                 let row = block.member(index)
-                guard row.pointee.use == FARM_ROW_RETIRED, row.pointee.retired_in < generation,
-                    row.pointee.retired_in <= oldest
+                guard row.pointee.use == FARM_ROW_RETIRED,
+                    isUnknown(createdIn: row.pointee.created_in, retiredIn: row.pointee.retired_in)
                 else { continue }
                 farm_set32(&row.pointee.use, FARM_ROW_FREE)
             }
             for index in 0..<Int(block.layout.farms) {
                 let row = block.farm(index)
-                guard row.pointee.use == FARM_ROW_RETIRED, row.pointee.retired_in < generation,
-                    row.pointee.retired_in <= oldest
+                guard row.pointee.use == FARM_ROW_RETIRED,
+                    isUnknown(createdIn: row.pointee.created_in, retiredIn: row.pointee.retired_in)
                 else { continue }
                 farm_set32(&row.pointee.use, FARM_ROW_FREE)
             }

@@ -9,6 +9,6 @@ extension UnsafeMutablePointer where Pointee == Engine {
         guard pointee.serves, farmAt < pointee.farms.count else { return false }
         let farm = pointee.farm(farmAt)
         guard let view = farm.pointee.freshView(now: now) ?? pointee.renewedView(farmAt, now: now) else { return false }
-        return farm.pointee.trialIsDue(in: view)
+        return farm.pointee.trialIsDue(in: view, now: now)
     }
 }

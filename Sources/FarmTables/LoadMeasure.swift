@@ -27,7 +27,11 @@ struct LoadMeasure {
     func deallocate() { formula?.deallocate() }
 
     private static func number(of name: MetricName, _ tables: Tables) -> UInt32 {
-        if tables.addMetrics([name]) != nil { Log.noRoomForMetric(name, capacity: tables.first.layout.metrics) }
+        switch tables.addMetrics([name], isParent: true) {
+        case .all: break
+        case .noRoom: Log.noRoomForMetric(name, capacity: tables.first.layout.metrics)
+        case .noLock: Log.namesLockFailed()
+        }
         return tables.metric(name) ?? FARM_NONE
     }
 

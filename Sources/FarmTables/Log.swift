@@ -184,6 +184,23 @@ enum Log {
         }
     }
 
+    static func namesLockFailed() {
+        line(FARM_LOG_ERROR, 130) { out in
+            out.text(
+                "the lock of the metrics' names could not be taken: a name that was new has got no number, and its ")
+            out.text("metric is not kept")
+        }
+    }
+
+    static func unreadMetrics(_ farm: FarmRow, _ row: MemberRow, _ count: Int) {
+        line(FARM_LOG_WARNING, 131) { out in
+            member(&out, farm, row)
+            out.text(": the state file has ")
+            out.number(UInt64(count))
+            out.text(" of its metrics in a form that cannot be read; they are forgotten, all else is kept")
+        }
+    }
+
     private static func whom(_ out: inout ByteWriter, _ farm: FarmRow, _ row: MemberRow?) {
         if let row { return member(&out, farm, row) }
         out.text("farm ")

@@ -27,19 +27,27 @@ extension Tables {
         Int(min(first.layout.metrics, farm_read32(&first.header.pointee.metric_count)))
     }
 
-    /// Gives numbers to names: to all of them, or, when there is no room for all, to none; then the answer is which of them
-    /// has none. `names` are different from each other.
-    func addMetrics(_ names: [MetricName]) -> Int? {
-        guard !names.isEmpty else { return nil }
-        guard apr_global_mutex_lock(metricNamesLock) == 0 else { return 0 }
+    /// What became of names that were to have numbers.
+    enum NamesAdded: Equatable {
+        case all
+        /// There is no room for all, and none of them has got one; the first that there is no room for.
+        case noRoom(Int)
+        /// The lock over the names cannot be taken, and none of them has got one.
+        case noLock
+    }
+
+    /// Gives numbers to names: to all of them, or to none. `names` are different from each other.
+    func addMetrics(_ names: [MetricName], isParent: Bool = false) -> NamesAdded {
+        guard !names.isEmpty else { return .all }
+        guard Locking.take(metricNamesLock, isParent: isParent) else { return .noLock }
         defer { _ = apr_global_mutex_unlock(metricNamesLock) }
         var room = Int(first.layout.metrics) - metricCount
         for (at, name) in names.enumerated() where metric(name) == nil {
-            if room == 0 { return at }
+            if room == 0 { return .noRoom(at) }
             room -= 1
         }
         for name in names where metric(name) == nil { addMetric(name) }
-        return nil
+        return .all
     }
 
     private func addMetric(_ name: MetricName) {

@@ -21,7 +21,7 @@ extension Tables {
 
     /// Whether a child of this configuration, which has claimed its slot just now, may know rows that are others' by now: the
     /// parent frees a row in the second configuration after the last that had it, if no slot tells of a process that knows it.
-    /// Who finds no more than one after its own here is seen by the parent when it takes the second (`oldestGenerationInUse`).
+    /// Who finds no more than one after its own here is seen by the parent when it takes the second (`generationsInUse`).
     func isLate(generation: UInt32) -> Bool {
         farm_fence()
         return farm_get32(&first.header.pointee.config_generation) &- generation > 1
@@ -147,15 +147,30 @@ extension Tables {
         return Int32(bitPattern: farm_get32(&block.member(member).pointee.inflight) &- sum)
     }
 
-    /// The oldest configuration that a live process may still use. After the number of the newest was written: a child whose
-    /// claim is not seen here sees that number (`isLate`).
-    func oldestGenerationInUse() -> UInt32 {
+    /// The processes that have a slot; how many were written.
+    public func processes(into pids: UnsafeMutableBufferPointer<UInt32>) -> Int {
+        var count = 0
+        for index in 0..<Int(first.layout.slots) where count < pids.count {
+            let pid = farm_get32(&first.slot(index).pointee.pid)
+            guard pid != 0 else { continue }
+            pids[count] = pid
+            count += 1
+        }
+        return count
+    }
+
+    /// The configurations that live processes use, in no order; a 0 among them is a process that has claimed its slot and not
+    /// set its number yet, so that it may use any. Called after the number of the newest configuration was written: a child
+    /// whose claim is not seen here sees that number (`isLate`).
+    func generationsInUse() -> [UInt32] {
         farm_fence()
-        var oldest = first.header.pointee.config_generation
+        var found: [UInt32] = []
         for index in 0..<Int(first.layout.slots) {
             let slot = first.slot(index)
-            if farm_get32(&slot.pointee.pid) != 0 { oldest = min(oldest, farm_get32(&slot.pointee.config_generation)) }
+            guard farm_get32(&slot.pointee.pid) != 0 else { continue }
+            let generation = farm_get32(&slot.pointee.config_generation)
+            if !found.contains(generation) { found.append(generation) }
         }
-        return oldest
+        return found
     }
 }

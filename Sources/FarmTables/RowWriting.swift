@@ -8,9 +8,10 @@ import FarmCore
 /// APR frees the lock of a dead owner but does not say so. Each row therefore carries its own mark: an odd sequence
 /// number and the writer's pid, set after the lock was taken and cleared before it is released.
 enum RowWriting {
-    /// Runs `body` with the row's lock held; nil when the lock could not be taken, and then nothing was done.
+    /// Runs `body` with the row's lock held; nil when the lock could not be taken, and then nothing was done. `pid`: 0 in the
+    /// parent, which does not wait for ever.
     static func write<Result>(_ row: MemberRow, lock: OpaquePointer, pid: UInt32, _ body: () -> Result) -> Result? {
-        guard apr_global_mutex_lock(lock) == 0 else {
+        guard Locking.take(lock, isParent: pid == 0) else {
             Log.lockFailed(row)
             return nil
         }
@@ -22,7 +23,7 @@ enum RowWriting {
 
     /// The same for a farm's row.
     static func write<Result>(_ row: FarmRow, lock: OpaquePointer, pid: UInt32, _ body: () -> Result) -> Result? {
-        guard apr_global_mutex_lock(lock) == 0 else {
+        guard Locking.take(lock, isParent: pid == 0) else {
             Log.lockFailed(row)
             return nil
         }
@@ -109,7 +110,8 @@ enum RowWriting {
         }
     }
 
-    /// Whether a copy is of a note that nobody was changing: the parent changes one without a mark where it cannot have the lock.
+    /// Whether a copy is of a note that nobody was changing. Who changes one has marked its row, so that a copy between two
+    /// equal even numbers is whole; a writer that died left the row marked until it is repaired.
     static func isWhole(_ copy: AdminNote) -> Bool { copy.pointee.writing == 0 }
 
     /// Makes every field under the lock a value that some writer could have left: what was half done is undone in the

@@ -160,7 +160,14 @@ extension Engine {
         guard let local = findMember(name, farm: at) else { return }
         let configured = config.members[Int(firstMember(farm)) + local]
         let missing = record.metrics.map { $0.name }.filter { tables.metric($0) == nil }
-        if let first = tables.addMetrics(missing) { Log.noRoomForState(missing[first]) }
+        switch tables.addMetrics(missing, isParent: true) {
+        case .all: break
+        case .noRoom(let first): Log.noRoomForState(missing[first])
+        case .noLock: Log.namesLockFailed()
+        }
+        if record.unreadMetrics > 0 {
+            Log.unreadMetrics(farms[at].row, farms[at].members[local].row, record.unreadMetrics)
+        }
         let values = self.values(farm: at, local: local)
         _ = write(farm: farm, local: local) { row in
             if record.weight != 0 && record.configuredWeight == configured.weight {
@@ -179,12 +186,25 @@ extension Engine {
         farms[at].changed()
     }
 
-    /// Ends states whose time has come, though nobody asks.
+    /// Ends states whose time has come, though nobody asks. The parent.
     public func tick() {
         let now = farm_host_clock()
         for at in 0..<farms.count {
+            takeAdmins(farm: at)
             _ = endStates(farm: at, now: now)
             noteHistory(farm: at, now: now)
+        }
+    }
+
+    /// What the configuration says of `admin`, where the lock could not be had when it was taken.
+    private func takeAdmins(farm at: Int) {
+        let first = Int(firstMember(UInt32(at)))
+        for local in 0..<farms[at].members.count {
+            let admin = config.members[first + local].admin
+            guard farms[at].members[local].row.pointee.configured_admin != admin else { continue }
+            let isTaken = tables.takeAdmin(
+                admin, of: memberPlaces[first + local], farm: farmPlaces[at], wallClock: farm_host_wall_clock())
+            if isTaken { farms[at].changed() }
         }
     }
 }

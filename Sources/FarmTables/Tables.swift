@@ -28,11 +28,13 @@ public enum LockGranularity: UInt32 {
 }
 
 /// The tables of one httpd instance: blocks of shared memory that are made by the parent and live as long as it does.
-/// Rows never move. Every process has its own copy of this struct, inherited when it was forked; a block that was added
-/// later is known to the processes that came later, which are the only ones that need it.
+/// Rows never move. The blocks are kept over configurations, but not this struct: each configuration opens them anew, since
+/// the code may be another by then. Every process has its own copy of it, inherited when it was forked; a block that was
+/// added later is known to the processes that came later, which are the only ones that need it.
 public struct Tables {
-    /// Each restart can add one; the first is made large enough that few ever do.
-    static let mostBlocks = 64
+    /// As many as the number of a farm's row can tell apart. Each block is at least a quarter of all before it (`wanted`), so
+    /// that the rows become too many long before the blocks do.
+    static let mostBlocks = 256
 
     public let granularity: LockGranularity
     let blocks: UnsafeMutableBufferPointer<Block>
@@ -43,7 +45,7 @@ public struct Tables {
         blocks = .allocate(capacity: Self.mostBlocks)
     }
 
-    /// For tests; httpd's tables live as long as its process. The shared memory itself belongs to the pool.
+    /// Frees what this process knows of the tables. The shared memory and the locks belong to the pool.
     public func deallocate() {
         for block in known { block.locks.deallocate() }
         blocks.deallocate()
@@ -70,6 +72,49 @@ public struct Tables {
         blocks.initializeElement(at: blockCount, to: block)
         blockCount += 1
         return 0
+    }
+
+    /// Takes a block that exists, the next in order; false when it is not of this layout. The parent, when it opens the
+    /// tables for a configuration.
+    public mutating func adopt(_ base: UnsafeMutableRawPointer, locks: UnsafeBufferPointer<OpaquePointer>) -> Bool {
+        guard blockCount < Self.mostBlocks else { return false }
+        let copy = UnsafeMutableBufferPointer<OpaquePointer>.allocate(capacity: locks.count)
+        _ = copy.initialize(fromContentsOf: locks)
+        guard let block = Block.adopt(base, locks: copy), block.header.pointee.block_number == UInt32(blockCount),
+            granularity.lockCount(farms: block.layout.farms, members: block.layout.members) == UInt32(locks.count)
+        else {
+            copy.deallocate()
+            return false
+        }
+        blocks.initializeElement(at: blockCount, to: block)
+        blockCount += 1
+        return true
+    }
+
+    /// Where the shared memory of a block begins; nil past the last.
+    public func base(_ block: UInt32) -> UnsafeMutableRawPointer? {
+        Int(block) < blockCount ? blocks[Int(block)].base : nil
+    }
+
+    /// How large a block should be that is added for rows that are missing: with room for a quarter more, and at least a
+    /// quarter of what there is, so that a server whose names change at each restart has few blocks and not one for each.
+    public func wanted(missing: (farms: UInt32, members: UInt32)) -> (farms: UInt32, members: UInt32) {
+        var farms: UInt32 = 0
+        var members: UInt32 = 0
+        for block in known {
+            farms += block.layout.farms
+            members += block.layout.members
+        }
+        return (
+            max(missing.farms + (missing.farms + 3) / 4, farms / 4, 4),
+            max(missing.members + (missing.members + 3) / 4, members / 4, 16)
+        )
+    }
+
+    /// How many processes of earlier versions of the module live; the parent writes it, the status shows it.
+    public var oldProcesses: UInt32 {
+        get { farm_get32(&first.header.pointee.old_processes) }
+        nonmutating set { farm_set32(&first.header.pointee.old_processes, newValue) }
     }
 
     /// Where a row is.

@@ -67,9 +67,15 @@ extension Engine {
             // More than the whole table holds; the first of them will do for the message.
             if missing.count > Int(tables.first.layout.metrics) { break }
         }
-        guard let at = tables.addMetrics(missing) else { return nil }
+        let added = tables.addMetrics(missing, isParent: pid == 0)
+        var at = 0
+        switch added {
+        case .all: return nil
+        case .noRoom(let first): at = first
+        case .noLock: Log.namesLockFailed()
+        }
         let group = update.groups.firstIndex { update.metrics[range($0)].contains { $0.name == missing[at] } } ?? 0
-        return UpdateRefusal(.tooManyNames, group: group + 1, metric: missing[at])
+        return UpdateRefusal(added == .noLock ? .namesLocked : .tooManyNames, group: group + 1, metric: missing[at])
     }
 
     private func range(_ group: UpdateGroup) -> Range<Int> {
@@ -124,7 +130,13 @@ extension Engine {
         var metrics: [PushedMetric] = []
         let capacity = Int(tables.first.layout.metrics)
         let isReadable = LoadReport.read(text, mostMetrics: capacity, number: Number.read, into: &metrics)
-        guard isReadable, tables.addMetrics(metrics.map { $0.name }.filter { tables.metric($0) == nil }) == nil else {
+        let added =
+            isReadable
+            ? tables.addMetrics(metrics.map { $0.name }.filter { tables.metric($0) == nil }, isParent: pid == 0)
+            : .noRoom(0)
+        // The member is not to blame for a lock.
+        if added == .noLock { return Log.namesLockFailed() }
+        guard added == .all else {
             _ = farm_add64(&farms[farm].members[local].row.pointee.bad_reports, 1)
             return
         }

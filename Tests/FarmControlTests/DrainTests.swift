@@ -44,6 +44,29 @@ import Testing
         #expect(console.lines == [#"{"waiting":"app/a","inflight":1,"clients":null}"#, #"{"drained":"app/a"}"#])
     }
 
+    /// What children of an earlier version have in flight, the status does not show: until they have ended, no drain is done.
+    @Test func waitsForOldProcesses() async throws {
+        func old(_ count: Int) -> String {
+            Self.status(0, 0).replacing("\"module\":{", with: "\"module\":{\"old_processes\":\(count),")
+        }
+        let console = FakeConsole()
+        #expect(try await wait(Self.answers(old(2), old(1), old(0)), on: console) == .done)
+        #expect(
+            console.lines == [
+                "app/a: 0 of 8 requests in flight, 0 of 4 clients tied, 2 processes of the old version left",
+                "app/a: 0 of 8 requests in flight, 0 of 4 clients tied, 1 process of the old version left",
+                "app/a: empty after 2s",
+            ])
+        let json = FakeConsole()
+        let status = try await wait(Self.answers(old(1), old(0)), isRequestsOnly: true, on: json, isJSON: true)
+        #expect(status == .done)
+        #expect(
+            json.lines == [
+                #"{"waiting":"app/a","inflight":0,"clients":null,"old_processes":1}"#, #"{"drained":"app/a"}"#,
+            ])
+        #expect(try await wait(Self.answers(old(1)), limit: 1) == .timeUp)
+    }
+
     @Test func whoIsOffHasNoClientsToWaitFor() async throws {
         #expect(try await wait(Self.answers(Self.status(0, 2, admin: "off"))) == .done)
     }

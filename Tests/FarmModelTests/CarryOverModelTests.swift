@@ -27,11 +27,23 @@ import Testing
     @Test(
         arguments: [
             (.liveIgnored, CarryOverProtocol.unused), (.oneTooEarly, CarryOverProtocol.unused),
+            (.oneTooLate, CarryOverProtocol.unused),
         ] as [(CarryOverProtocol.Mutation, String)])
     func withoutAPartItBreaks(_ mutation: CarryOverProtocol.Mutation, _ property: String) {
         breaks(
             "carry-over, \(mutation)", property,
             CarryOverProtocol.system(mutation, Self.replaced, deaths: 1, patience: .claimed))
+    }
+
+    /// What a row was for is not forgotten when its name comes back: a process from before knows it still.
+    @Test func aRowThatComesBackIsAsOldAsItWas() {
+        let configurations = [[1], [], [1], [], [], [2]]
+        holds(
+            "carry-over, \(configurations), one slot",
+            CarryOverProtocol.system(nil, configurations, deaths: 0, patience: .claimed, slots: 1))
+        breaks(
+            "carry-over, createdAnew", CarryOverProtocol.unused,
+            CarryOverProtocol.system(.createdAnew, configurations, deaths: 0, patience: .claimed, slots: 1))
     }
 
     @Test func aNameThatComesBackGetsItsRow() {

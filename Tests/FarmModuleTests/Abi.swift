@@ -20,7 +20,7 @@ final class Abi {
         if let pid { #expect(farm_on_child_start(engine, pid) == FARM_CHILD_SERVES) }
     }
 
-    // The tables themselves live as long as their process, as the contract says.
+    // Others may have the tables still, so they are kept as long as the process lives.
     deinit { farm_on_engine_destroy(engine) }
 
     /// The condition of a farm for a request that wants nobody.

@@ -228,7 +228,72 @@ import Testing
         let first = try #require(world.configure([farm("f", "a", "b")]))
         _ = try #require(world.configure([farm("f", "a")]))
         #expect(first.start(pid: 100))
-        #expect(world.tables.pointee.oldestGenerationInUse() == 1)
+        #expect(world.tables.pointee.generationsInUse() == [1])
+    }
+
+    /// A row is held back by the processes that know it, and by no others: an old one that lives long knows what there was at
+    /// its time, one from the middle what there was then, and all that came and went between and after them is used again.
+    @Test func oldProcessesHoldBackWhatTheyKnow() throws {
+        let world = World(farms: 4, members: 24, slots: 8)
+        func next(_ round: Int) -> [FarmSpec] { [FarmSpec("f", (0..<4).map { MemberSpec("m\(round)-\($0)") })] }
+        func restart(_ round: Int) throws -> UnsafeMutablePointer<Engine> {
+            try #require(world.configureWithRoom(next(round)))
+        }
+        let oldest = try restart(0)
+        #expect(oldest.start(pid: 100))
+        for at in 0..<4 { mark(oldest.row(at), 77) }
+        var middle: UnsafeMutablePointer<Engine>?
+        var before: UnsafeMutablePointer<Engine>?
+        for round in 1..<200 {
+            let engine = try restart(round)
+            for at in 0..<4 {
+                #expect(engine.row(at).pointee.requests == 0, "a row that nobody else has: round \(round)")
+                engine.row(at).pointee.requests = 5
+            }
+            if round == 100 {
+                middle = engine
+                #expect(engine.start(pid: 200))
+                for at in 0..<4 { mark(engine.row(at), 88) }
+            } else {
+                #expect(engine.start(pid: UInt32(1000 + round)))
+                if round > 1 && round != 101 { world.tables.pointee.processGone(pid: UInt32(1000 + round - 1)) }
+                before = engine
+            }
+        }
+        #expect(world.tables.pointee.blockCount == 1)
+        for at in 0..<4 {
+            #expect(oldest.row(at).pointee.requests == 77)
+            #expect(try #require(middle).row(at).pointee.requests == 88)
+        }
+        _ = before
+        // When they end, theirs are used too.
+        world.tables.pointee.processGone(pid: 100)
+        world.tables.pointee.processGone(pid: 200)
+        for round in 200..<203 { _ = try restart(round) }
+        #expect(oldest.row(0).pointee.use == FARM_ROW_FREE || oldest.row(0).pointee.requests != 77)
+    }
+
+    /// Where every process of each restart lives on, rows cannot be used again: blocks grow with what there is, so that they
+    /// stay few.
+    @Test func blocksGrowWithTheTables() throws {
+        let world = World(farms: 1, members: 16, slots: 256)
+        for round in 0..<200 {
+            let next = [FarmSpec("f", (0..<16).map { MemberSpec("m\(round)-\($0)") })]
+            #expect(try #require(world.configureWithRoom(next)).start(pid: UInt32(round + 1)))
+        }
+        #expect(world.tables.pointee.blockCount < 24)
+    }
+
+    /// A process that has claimed its slot and not set its number may be of any configuration.
+    @Test func aProcessThatHasNotSaidHoldsBackAll() throws {
+        let world = World(farms: 1, members: 2, slots: 4)
+        _ = try #require(world.configure([farm("f", "a", "b")]))
+        world.tables.pointee.first.slot(0).pointee.pid = 7
+        for _ in 0..<3 { _ = try #require(world.configure([farm("f", "a")])) }
+        #expect(world.configure([farm("f", "a", "c")]) == nil)
+        world.tables.pointee.first.slot(0).pointee.config_generation = world.generation
+        _ = try #require(world.configure([farm("f", "a")]))
+        #expect(world.configure([farm("f", "a", "c")]) != nil)
     }
 
     /// Many restarts in which everything is new each time: rows are found without end.

@@ -16,22 +16,22 @@ import Testing
         let world = World(metrics: 3)
         let tables = world.tables.pointee
         #expect(tables.metric(name("cpu")) == nil)
-        #expect(tables.addMetrics([name("cpu"), name("db")]) == nil)
+        #expect(tables.addMetrics([name("cpu"), name("db")]) == .all)
         #expect(tables.metric(name("cpu")) == 0 && tables.metric(name("db")) == 1)
         #expect(tables.metric(name("CPU")) == nil, "case matters")
-        #expect(tables.addMetrics([name("db")]) == nil)
+        #expect(tables.addMetrics([name("db")]) == .all)
         #expect(tables.metricCount == 2)
     }
 
     @Test func allOrNone() {
         let world = World(metrics: 3)
         let tables = world.tables.pointee
-        #expect(tables.addMetrics([name("a"), name("b")]) == nil)
-        #expect(tables.addMetrics([name("a"), name("c"), name("d")]) == 2)
+        #expect(tables.addMetrics([name("a"), name("b")]) == .all)
+        #expect(tables.addMetrics([name("a"), name("c"), name("d")]) == .noRoom(2))
         #expect(tables.metricCount == 2 && tables.metric(name("c")) == nil)
-        #expect(tables.addMetrics([name("c")]) == nil)
-        #expect(tables.addMetrics([name("d")]) == 0)
-        #expect(tables.addMetrics([name("a"), name("b"), name("c")]) == nil, "what is there needs no room")
+        #expect(tables.addMetrics([name("c")]) == .all)
+        #expect(tables.addMetrics([name("d")]) == .noRoom(0))
+        #expect(tables.addMetrics([name("a"), name("b"), name("c")]) == .all, "what is there needs no room")
     }
 
     /// Threads that push the same new names at the same time agree on their numbers.
@@ -53,7 +53,7 @@ import Testing
         let world = World(metrics: 4)
         let tables = world.tables.pointee
         tables.first.header.pointee.metric_count = 1
-        #expect(tables.addMetrics([name("cpu")]) == nil)
+        #expect(tables.addMetrics([name("cpu")]) == .all)
         #expect(tables.metric(name("cpu")) == 1 && tables.metricCount == 2)
     }
 }

@@ -49,6 +49,21 @@ import Testing
         #expect(Self.read(engine, Self.first) == nil)
     }
 
+    /// A metric that cannot be read, as a version with another idea of numbers has written it, costs itself and nothing else.
+    @Test func oneMetricThatCannotBeRead() throws {
+        let world = World()
+        let engine = try #require(world.configure(app))
+        let read = Self.read(
+            engine,
+            Self.first + "farm=app&member=a&configured_admin=on&admin=off&by=me&reason=why&since=17&until=0"
+                + "&configured_weight=1&weight=7&metric=cpu%3A0%2C3333333333333333&metric=mem%3A4\nfarm=gold&admin=drain"
+                + "&by=you&reason=&since=18&until=0\n")
+        #expect(read == nil)
+        #expect(engine.row(0).state.admin == .off && engine.row(0).pointee.weight == 7)
+        #expect(engine.pointee.farms[1].admin == .drain)
+        #expect(metric(engine, 0, "mem") == 4 && metric(engine, 0, "cpu").map { $0.isNaN } ?? true)
+    }
+
     @Test func everythingSurvives() throws {
         let before = World()
         let old = try before.child(app, pid: 1)

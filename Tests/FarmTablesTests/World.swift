@@ -66,6 +66,19 @@ final class World {
         return engine
     }
 
+    /// The next configuration; where rows are missing, in tables with another block, as httpd makes it.
+    func configureWithRoom(_ farms: [FarmSpec]) -> UnsafeMutablePointer<Engine>? {
+        let config = Config(farms)
+        let wanted = withExtendedLifetime(config) {
+            let missing = tables.pointee.missing(config.pointer.pointee)
+            return missing == (0, 0) ? (0, 0) : tables.pointee.wanted(missing: missing)
+        }
+        if wanted != (0, 0) {
+            guard grow(farms: wanted.0, members: wanted.1) == 0 else { return nil }
+        }
+        return configure(farms)
+    }
+
     func grow(farms: UInt32, members: UInt32) -> Int32 {
         let count = tables.pointee.granularity.lockCount(farms: farms, members: members)
         let first = tables.pointee.first.layout

@@ -2,6 +2,7 @@
 
 import pytest
 
+from farmhttpd.fallback import BRITTLE
 from farmhttpd import members, wait
 
 NAMES = ["FARM_NAME", "FARM_MEMBER", "FARM_URL", "FARM_REASON", "FARM_ATTEMPTS", "FARM_CONDITION", "BALANCER_NAME",
@@ -126,26 +127,35 @@ def test_160_07_attempts_used_up(httpd):
 def test_160_20_attempts_used_up(httpd, most, fall, status, condition):
     """Contract: "When the attempts are used up, the farm's condition at that moment decides …; if it is `ok`, the last
     failure's status"."""
-    made = [httpd.member(f"m{n}") for n in range(most)]
+    made = [httpd.member(f"m{n}").always(members.close_after_request) for n in range(most)]
     for member in made:
-        member.always(members.close_after_request)
+        member.refuse()
     httpd.farm(*made, f"FarmSet maxattempts={most} fall={fall} retry=1h")
     log_environment(httpd)
     httpd.log.expect_broken()
     httpd.start()
+    before = 0
+    if condition == "ok":
+        # They have failed before, so that none makes the request a suspect.
+        assert httpd.get("/app/before").status == 503
+        before = 1
+        for member in made:
+            member.start()
     assert httpd.get("/app/x").status == status
     seen = environment(httpd, "/app/x")
     assert (seen["FARM_ATTEMPTS"], seen["FARM_CONDITION"]) == (str(most), condition)
     assert httpd.farm_status()["condition"] == condition
-    assert [member.count for member in made] == [1] * most
+    assert [row["requests"] for row in httpd.rows().values()] == [before + 1] * most
 
 
 def test_160_21_a_failure_that_may_not_be_repeated(httpd):
     """Contract: no attempts are used up where none would have followed: a POST that broke off gets its own 502."""
     a = httpd.member("a")
     a.always(members.close_after_request)
-    httpd.farm(a, "FarmSet fall=1 retry=1h")
+    httpd.farm(a, BRITTLE)
     httpd.log.expect_broken()
     httpd.start()
-    assert httpd.get("/app/x", method="POST", body=b"pay").status == 502
+    for _ in range(3):
+        assert httpd.farm_status()["condition"] == "ok"
+        assert httpd.get("/app/x", method="POST", body=b"pay").status == 502
     assert httpd.farm_status()["condition"] == "down"

@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 
+from farmhttpd.fallback import BRITTLE
 from farmhttpd import client
 from farmhttpd.instructions import ask, counting, instruction, secret_file
 from farmhttpd.members import TlsMember, answer, close_after_request, never
@@ -105,10 +106,12 @@ def test_180_04_headers_of_a_forward_to_a_server(httpd):
 def test_180_05_forward_after_attempts(httpd):
     """Contract: the same where the attempts were used up before; a body that was read is sent again with its own length."""
     a, i = house(httpd, ['RequestHeader set X-Internal "yes"'])
-    httpd.conf.farm("tired", a, "FarmForward any http://internal/", "FarmSet fall=1 maxattempts=1")
+    httpd.conf.farm("tired", a, "FarmForward any http://internal/", f"{BRITTLE} maxattempts=1")
     httpd.log.expect_broken()
     httpd.start()
-    a.next(close_after_request)
+    a.next(*[close_after_request] * 3)
+    for _ in range(2):
+        assert httpd.get("/tired/before").status == 502
     answer = httpd.get("/tired/x", method="PUT", body=b"abc", headers={"X-Own": "1"})
     assert answer.member == "i" and a.requests[-1].header("X-Token") == "of-tired"
     seen = i.requests[-1]
@@ -319,11 +322,13 @@ def test_180_17_a_cookie_that_a_section_sets(httpd):
 def test_180_18_encoded_body_of_a_forward(httpd):
     """Contract: a body that a filter decodes while it is read goes to the forward's target as it is then, with fitting headers."""
     a, i = house(httpd, ['RequestHeader set X-Internal "yes"'])
-    httpd.conf.load("filter", "deflate").farm("tired", a, "FarmForward any http://internal/", "FarmSet fall=1 maxattempts=1")
+    httpd.conf.load("filter", "deflate").farm("tired", a, "FarmForward any http://internal/", f"{BRITTLE} maxattempts=1")
     httpd.conf.add('<Location "/tired/">', "SetInputFilter DEFLATE", "</Location>")
     httpd.log.expect_broken()
     httpd.start()
-    a.next(close_after_request)
+    a.next(*[close_after_request] * 3)
+    for _ in range(2):
+        assert httpd.get("/tired/before").status == 502
     plain = b"hello " * 50
     answer = httpd.get("/tired/x", method="PUT", body=gzip.compress(plain), headers={"Content-Encoding": "gzip"})
     assert answer.member == "i"

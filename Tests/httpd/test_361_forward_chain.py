@@ -88,15 +88,15 @@ def test_361_04_the_other_farms_own_directives(httpd):
 def test_361_05_the_other_farms_own_attempts(httpd):
     """Contract: FARM_ATTEMPTS counts the attempts at members of all farms together; each farm makes as many as its own
     `maxattempts` says, and is charged its own failures."""
-    dead = [httpd.member(f"dead{n}").always(members.close_after_request) for n in range(2)]
-    ill = [httpd.member(f"ill{n}").always(members.close_after_request) for n in range(2)]
+    dead = [httpd.member(f"dead{n}", start=False) for n in range(2)]
+    ill = [httpd.member(f"ill{n}", start=False) for n in range(2)]
     good = httpd.member("good")
     httpd.conf.farm("other", *ill, (good, "tier=1"), "FarmSet fall=1 retry=1h maxattempts=3")
     httpd.farm(*dead, "FarmSet fall=1 retry=1h maxattempts=2", "FarmForward down http://other")
     httpd.log.expect_broken()
     httpd.start()
     assert httpd.get("/app/x").member == "good"
-    assert [member.count for member in (*dead, *ill, good)] == [1] * 5
+    assert [row["requests"] for name in ("app", "other") for row in httpd.rows(name).values()] == [1] * 5
     line = log_line(httpd, "/app/x")
     assert (line["farm"], line["member"], line["attempts"], line["reason"]) == ("other", "good", "5", "forward")
     assert [row["errors"] for name in ("app", "other") for row in httpd.rows(name).values()] == [1, 1, 1, 1, 0]

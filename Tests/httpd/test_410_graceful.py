@@ -283,3 +283,35 @@ def test_410_14_hard_restart_with_requests_in_flight(httpd):
     a.always(answer())
     httpd.wait_for_row(lambda row: row["inflight"] == 0, "nothing in flight")
     assert httpd.get("/app/x").status == 200
+
+
+def test_410_15_new_names_while_an_old_request_goes_on(httpd):
+    """Contract: "Any number of graceful restarts, with any names and while old children live on, starts": a held request keeps a
+    process of the first configuration alive, and a second one of a configuration in the middle."""
+    a = httpd.member("a").hold()
+    httpd.conf.one_process()
+    httpd.conf.mpm_lines = [line.replace("ServerLimit 1", "ServerLimit 8") for line in httpd.conf.mpm_lines]
+
+    def names(round_):
+        httpd.conf.farm("app", *[f"FarmMember {a.url} name=r{round_}-{n}" for n in range(20)])
+
+    names(0)
+    httpd.conf.proxy("/app/", "http://app/")
+    httpd.start()
+    with ThreadPoolExecutor(2) as pool:
+        held = [pool.submit(httpd.get, "/app/old")]
+        a.wait_for_active(1)
+        for round_ in range(1, 71):
+            names(round_)
+            httpd.graceful()
+            if round_ == 35:
+                held.append(pool.submit(httpd.get, "/app/middle"))
+                a.wait_for_active(2)
+        rows = httpd.rows()
+        assert set(rows) == {f"r70-{n}" for n in range(20)}
+        assert all(row["requests"] == 0 for row in rows.values())
+        assert httpd.status()["module"]["generation"] == 71
+        a.always(answer()).release()
+        assert [one.result(wait.patiently(30)).member for one in held] == ["a", "a"]
+    assert all(row["requests"] == 0 and row["inflight"] == 0 for row in httpd.rows().values())
+    assert httpd.get("/app/x").status == 200

@@ -2,33 +2,21 @@
 
 import os
 import re
-import shlex
 import signal
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from farmhttpd import manager, update, wait
+from farmhttpd import manager, modules, update, wait
 
 LATE, NO_LOCKS = "FARM00119", "FARM00009"
 KILLED = r"AH00052: child pid \d+ exit signal Killed"
-SOURCE = Path(__file__).parent / "slow_child" / "mod_slow_child.c"
 
 
 @pytest.fixture(scope="module")
 def slow_child(tmp_path_factory):
     """A module by which a test says when new children go on."""
-    def flags(*names):
-        return [word for name in names for word in
-                shlex.split(subprocess.run(["apxs", "-q", name], check=True, capture_output=True, text=True).stdout)]
-
-    built = tmp_path_factory.mktemp("slow_child") / "mod_slow_child.so"
-    folders = [f"-I{folder}" for folder in flags("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
-    subprocess.run(["gcc", "-shared", "-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", *flags("CFLAGS", "EXTRA_CPPFLAGS"),
-                    *folders, "-o", str(built), str(SOURCE)], check=True)
-    return built
+    return modules.build("slow_child", tmp_path_factory.mktemp("slow_child"))
 
 
 def pids(httpd, pattern):
@@ -100,3 +88,36 @@ def test_425_02_without_locks(httpd):
     httpd.start()
     assert httpd.get("/app/x").status == 200
     assert update.ask(httpd, "farm=app&member=a&cpu=2").status == 200
+
+
+@pytest.mark.both_mpms
+def test_425_03_a_folder_that_user_cannot_enter(httpd):
+    """Every child is without locks where they are files in a folder that User cannot enter. A farm with FarmForward to a server
+    is served by that server, one that forwards to a farm or has nothing to fall back to by 503, and no child dies of it."""
+    assert os.geteuid() == 0, "the children must be another user's"
+    folder = httpd.root / "run" / "locks"
+    folder.mkdir(mode=0o700)
+    a, elsewhere = httpd.member("a"), httpd.member("elsewhere")
+    httpd.conf.mutex.append(f"Mutex flock:{folder} proxy-farm")
+    httpd.farm(a, f"FarmForward any {elsewhere.url}", name="served")
+    httpd.farm((a, ""), name="plain")
+    httpd.farm((a, ""), "FarmForward down http://plain", name="chained")
+    httpd.conf.handler("farm-update").handler("farm-balance")
+    httpd.log.expect(NO_LOCKS, manager.NOBODY, "FARM00013")
+    httpd.start()
+    wait.until(lambda: httpd.log.lines(NO_LOCKS), "children that have no locks")
+    children = set(httpd.children())
+    for _ in range(6):
+        told = httpd.get("/served/x")
+        assert (told.status, told.member) == (200, "elsewhere")
+        assert httpd.get("/plain/x").status == 503 and httpd.get("/chained/x").status == 503
+        # By the caller's address too, for which names are looked up.
+        assert update.ask(httpd, "farm=plain&cpu=1").status == 503
+        httpd.get("/farm-balance?farm=plain")
+    assert httpd.status()["farms"] and a.count == 0
+    assert children <= set(httpd.children()), "none has died"
+    folder.rmdir() if not list(folder.iterdir()) else None
+    httpd.stop()
+    for left in folder.iterdir():
+        left.unlink()
+    folder.rmdir()

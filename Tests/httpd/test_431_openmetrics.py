@@ -15,7 +15,7 @@ from farmhttpd.members import answer
 from farmhttpd.update import push
 
 A = "farm=app&member=a"
-LABELS = {"farm_instructions": ["result"], "farm_module": ["version", "mpm"],
+LABELS = {"farm_old_processes": [], "farm_instructions": ["result"], "farm_module": ["version", "mpm"],
           "farm_member_metric": ["farm", "member", "metric"], "farm_member_latency_seconds": ["farm", "member", "le"]}
 
 

@@ -24,6 +24,8 @@ public struct DrainWait: Sendable {
         /// What there was at the start, as far as that is known.
         var ofRequests = 0
         var ofClients = 0
+        /// Children of an earlier version of the module: the status does not show what they have in flight.
+        var oldProcesses = 0
         /// Targets that somebody has switched on again.
         var ended: [String] = []
     }
@@ -52,10 +54,13 @@ public struct DrainWait: Sendable {
         }
     }
 
-    private func isEmpty(_ left: Left) -> Bool { left.requests == 0 && (isRequestsOnly || left.clients == 0) }
+    private func isEmpty(_ left: Left) -> Bool {
+        left.requests == 0 && left.oldProcesses == 0 && (isRequestsOnly || left.clients == 0)
+    }
 
     func left(_ status: FarmsStatus) throws -> Left {
         var left = Left()
+        left.oldProcesses = status.oldProcesses
         for target in targets {
             let (farm, member) = try status.find(target)
             let state = (member?.admin ?? farm.admin).state
@@ -79,18 +84,24 @@ public struct DrainWait: Sendable {
     private var names: String { targets.map(\.text).joined(separator: ", ") }
 
     private func says(_ left: Left) -> String {
-        let requests = "\(AdminNoteText.left(left.requests, left.ofRequests)) requests in flight"
-        return isRequestsOnly
-            ? requests : requests + ", \(AdminNoteText.left(left.clients, left.ofClients)) clients tied"
+        var text = "\(AdminNoteText.left(left.requests, left.ofRequests)) requests in flight"
+        if !isRequestsOnly { text += ", \(AdminNoteText.left(left.clients, left.ofClients)) clients tied" }
+        switch left.oldProcesses {
+        case 0: break
+        case 1: text += ", 1 process of the old version left"
+        default: text += ", \(left.oldProcesses) processes of the old version left"
+        }
+        return text
     }
 
     private func progress(_ left: Left, _ console: some Console, _ isJSON: Bool, _ time: Double) throws {
         if isJSON {
-            try console.line(
-                .object([
-                    "waiting": .string(names), "inflight": .number(left.requests),
-                    "clients": isRequestsOnly ? .null : .number(left.clients),
-                ]))
+            var keys = [
+                JSON.Member("waiting", .string(names)), JSON.Member("inflight", .number(left.requests)),
+                JSON.Member("clients", isRequestsOnly ? .null : .number(left.clients)),
+            ]
+            if left.oldProcesses > 0 { keys.append(JSON.Member("old_processes", .number(left.oldProcesses))) }
+            try console.line(.object(keys))
         } else if console.isLive {
             let width = console.screen.width ?? 80
             let total = left.ofRequests + (isRequestsOnly ? 0 : left.ofClients)

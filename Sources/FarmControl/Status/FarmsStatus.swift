@@ -3,6 +3,8 @@
 public struct FarmsStatus: Sendable {
     public let json: JSON
     public let farms: [FarmStatus]
+    /// Children that run an earlier version of the module: what they have in flight, the status does not show.
+    public let oldProcesses: Int
     /// Of the answer, in microseconds since 1970.
     public let now: UInt64
 
@@ -13,6 +15,7 @@ public struct FarmsStatus: Sendable {
         guard read.allSatisfy({ $0 != nil }) else { return nil }
         self.json = json
         self.farms = read.compactMap(\.self)
+        oldProcesses = json["module"]?["old_processes"]?.count ?? 0
         self.now = json["module"]?["now"]?.string.flatMap { Moment.read($0, now: 0) } ?? now
     }
 

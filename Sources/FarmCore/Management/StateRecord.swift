@@ -19,6 +19,9 @@ public struct StateRecord {
     public var weight: UInt32 = 0
     public var configuredWeight: UInt32 = 0
     public var metrics: [PushedMetric] = []
+    /// Metrics that cannot be read. They are passed over: the next report brings them, and nothing else does the rest of the
+    /// file.
+    public var unreadMetrics = 0
 
     public init() {}
 
@@ -78,15 +81,19 @@ public struct StateRecord {
             if name.count == 6 { weight = number } else { configuredWeight = number }
             return true
         }
-        return isField("metric") && addMetric(value, number)
+        guard isField("metric") else { return false }
+        addMetric(value, number)
+        return true
     }
 
-    private mutating func addMetric(_ text: Bytes, _ number: NumberReader) -> Bool {
+    private mutating func addMetric(_ text: Bytes, _ number: NumberReader) {
         guard let colon = text.firstIndex(of: 0x3A), let name = MetricName(Bytes(rebasing: text[..<colon])),
             let value = DecimalNumber.value(Bytes(rebasing: text[(colon + 1)...]), number)
-        else { return false }
+        else {
+            unreadMetrics += 1
+            return
+        }
         metrics.append(PushedMetric(name: name, value: value))
-        return true
     }
 
     private static func integer(_ text: Bytes) -> UInt64? {

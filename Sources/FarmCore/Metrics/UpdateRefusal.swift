@@ -8,7 +8,7 @@ public struct UpdateRefusal {
         // What the table has no room for.
         case tooManyNames
         // What this host cannot do, or this process of it; the latter is of no group.
-        case locked, outside
+        case locked, namesLocked, outside
     }
 
     public var kind: Kind
@@ -42,7 +42,7 @@ public struct UpdateRefusal {
         switch kind {
         case .unknownFarm, .unknownMember, .noCaller: 404
         case .tooManyNames: 413
-        case .locked, .outside: 503
+        case .locked, .namesLocked, .outside: 503
         default: 400
         }
     }
@@ -111,6 +111,8 @@ public struct UpdateRefusal {
             out.text("; write member=NAME")
         case .locked:
             out.text("the lock of the member's row cannot be taken, and it was not stored; the error log says more")
+        case .namesLocked:
+            out.text("the lock of the metrics' names cannot be taken, and nothing was stored; the error log says more")
         case .outside:
             out.text(ProcessRefusal.reason)
             out.text(", and nothing was stored")

@@ -159,5 +159,8 @@ extension StatusSnapshot {
         out.label("version", ByteWriter.bytes(of: engine.config.version))
         out.label("mpm", ByteWriter.bytes(of: engine.config.mpm))
         out.value(count: 1)
+        out.begin("farm_old_processes", .gauge, help: "Children that run an earlier version of mod_proxy_farm.")
+        out.sample()
+        out.value(count: UInt64(engine.tables.oldProcesses))
     }
 }

@@ -21,6 +21,7 @@ extension StatusSnapshot {
         out.field("built", bytes: ByteWriter.bytes(of: engine.config.built))
         out.field("mpm", bytes: ByteWriter.bytes(of: engine.config.mpm))
         out.field("generation", count: UInt64(farm_get32(&header.pointee.config_generation)))
+        out.field("old_processes", count: UInt64(engine.tables.oldProcesses))
         out.field("locks", word: engine.tables.granularity.name)
         out.field("started", time: header.pointee.started_us)
         out.field("now", time: wallClock)

@@ -25,6 +25,13 @@ extension StatusSnapshot {
         out.number(UInt64(farm_get32(&engine.tables.first.header.pointee.config_generation)))
         out.text(" since the start ")
         writeAgo(&out, engine.tables.first.header.pointee.started_us)
+        let old = engine.tables.oldProcesses
+        if old > 0 {
+            out.text(", <b id=\"old\">")
+            out.number(UInt64(old))
+            out.text(old == 1 ? " process" : " processes")
+            out.text(" of an earlier version still at work</b>")
+        }
         out.text(". ")
         writeInstructions(&out)
         out.text("</p></footer>\n")

@@ -65,13 +65,23 @@ import Testing
         "farm=app&since=1.5", "farm=app&since=9999999999999999999", "farm=app&until=x", "farm=app&health=up",
         "farm=app&health=", "farm=app&weight=0", "farm=app&weight=1001", "farm=app&weight=",
         "farm=app&configured_weight=-1",
-        "farm=app&metric=cpu", "farm=app&metric=%3A1", "farm=app&metric=cpu%3A", "farm=app&metric=cpu%3Ax",
-        "farm=app&metric=cpu%3Anan", "farm=app&metric=cpu%3Ainf", "farm=app&metric=1x%3A1",
-        "farm=app&metric=cpu%3A1e999",
         "farm=app&colour=red", "farm=app&Admin=on", "farm=app&by=%0A", "farm=app&reason=%FF", "farm=app&by=%", "farm",
         "farm=app&reason=%C2%85",
     ])
     func noLine(_ text: String) { #expect(read(text) == nil) }
+
+    /// One metric that cannot be read does not make the line none: the next report brings it.
+    @Test(arguments: [
+        "cpu", "%3A1", "cpu%3A", "cpu%3Ax", "cpu%3Anan", "cpu%3Ainf", "1x%3A1", "cpu%3A1e999",
+        "cpu%3A0%2C3333333333333333",
+    ])
+    func aMetricThatCannotBeRead(_ metric: String) {
+        let line = "farm=app&member=m&metric=a%3A1&metric=\(metric)&metric=b%3A2&health=down"
+        #expect(read(line) == Read(member: "m", isDownByMonitor: true, metrics: ["a": 1, "b": 2]))
+        var text = bytes(line)
+        let unread = text.withUnsafeMutableBufferPointer { StateRecord.read($0, number: Reading.number)?.unreadMetrics }
+        #expect(unread == 1)
+    }
 
     @Test func theLongestTexts() {
         let text = String(repeating: "x", count: 191)

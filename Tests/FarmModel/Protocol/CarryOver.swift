@@ -1,6 +1,6 @@
 /// Rows over configurations, and the slots that tell the parent which configurations are still in use.
 ///
-/// Sources/FarmTables/CarryOver.swift (plan, bind, retireOthers, freeRetired), Processes.swift (claimSlot, isLate, oldestGenerationInUse,
+/// Sources/FarmTables/CarryOver.swift (plan, bind, retireOthers, freeRetired), Processes.swift (claimSlot, isLate, generationsInUse,
 /// releaseSlot). The parent is one thread and alone touches rows here, so a configuration is a few steps: only its reads of the
 /// slots meet others. Of the order of memory one thing matters, which is a run of its own: a child writes to its slot and then looks
 /// at the header, the parent the other way round.
@@ -10,6 +10,10 @@ public enum CarryOverProtocol {
         case liveIgnored
         /// It is free when only processes of the last configuration that had it are left.
         case oneTooEarly
+        /// It is free when only processes of the first configuration that had it are left.
+        case oneTooLate
+        /// A name that comes back to its retired row begins it anew: the configurations that had it before are forgotten.
+        case createdAnew
         /// It may be free in the configuration that retires it.
         case atOnce
         /// A name that comes back gets another row.
@@ -53,6 +57,7 @@ public enum CarryOverProtocol {
         let generation: Word
         let use: [Word]
         let retiredIn: [Word]
+        let createdIn: [Word]
         /// The name in each row: 0 none, 1 A, 2 B.
         let names: [Word]
         /// Of each configuration, when its child was forked: the row of its first name and 1.
@@ -81,7 +86,8 @@ public enum CarryOverProtocol {
         let words = Words(
             pids: (0..<slots).map { _ in system.word() }, generations: (0..<slots).map { _ in system.word() },
             generation: system.word(), use: (0..<2).map { _ in system.word() },
-            retiredIn: (0..<2).map { _ in system.word() }, names: (0..<2).map { _ in system.word() },
+            retiredIn: (0..<2).map { _ in system.word() }, createdIn: (0..<2).map { _ in system.word() },
+            names: (0..<2).map { _ in system.word() },
             bound: (0..<count).map { _ in system.note() }, claimed: (0..<count).map { _ in system.note() },
             serves: (0..<count).map { _ in system.note() },
             configurations: configurations, writesWithoutSlot: writesWithoutSlot, mutation: mutation)
@@ -174,8 +180,9 @@ public enum CarryOverProtocol {
         _ words: Words, children: [Int], _ patience: Patience, clears: Bool
     ) -> Program {
         let program = Program("parent")
-        let oldest = program.register()
         let slots = words.pids.indices
+        // What each slot said: the configuration and 1; 0: it is free.
+        let seen = slots.map { _ in program.register() }
         for at in words.configurations.indices {
             let generation = at + 1
             program.step("configuration \(generation): farm_on_sweep") { turn in
@@ -186,18 +193,18 @@ public enum CarryOverProtocol {
             program.step("Tables.plan, bind and retireOthers, generation \(generation)") { turn in
                 bind(&turn, words, at)
                 turn.set(words.generation, generation)
-                turn[oldest] = generation
+                for slot in slots { turn[seen[slot]] = 0 }
             }
             if words.mutation != .noFenceOfParent {
-                program.step("oldestGenerationInUse: farm_fence") { $0.fence() }
+                program.step("generationsInUse: farm_fence") { $0.fence() }
             }
             for slot in slots {
                 let skip = program.label()
-                program.step("oldestGenerationInUse: get pid of slot \(slot)") { turn in
+                program.step("generationsInUse: get pid of slot \(slot)") { turn in
                     if turn.get(words.pids[slot]) == 0 { turn.go(skip) }
                 }
-                program.step("oldestGenerationInUse: get config_generation of slot \(slot)") { turn in
-                    turn[oldest] = min(turn[oldest], turn.get(words.generations[slot]))
+                program.step("generationsInUse: get config_generation of slot \(slot)") { turn in
+                    turn[seen[slot]] = turn.get(words.generations[slot]) + 1
                 }
                 program.here(skip)
             }
@@ -205,8 +212,13 @@ public enum CarryOverProtocol {
                 for row in words.use.indices where turn.newest(words.use[row]) == retired {
                     let since = turn.newest(words.retiredIn[row])
                     guard since < generation || words.mutation == .atOnce else { continue }
-                    let least = words.mutation == .oneTooEarly ? since - 1 : since
-                    guard least <= turn[oldest] || words.mutation == .liveIgnored else { continue }
+                    let first = turn.newest(words.createdIn[row]) + (words.mutation == .oneTooLate ? 1 : 0)
+                    let end = words.mutation == .oneTooEarly ? since - 1 : since
+                    let isKnown = slots.contains {
+                        let of = turn[seen[$0]] - 1
+                        return of == 0 || (of >= first && of < end)
+                    }
+                    guard !isKnown || words.mutation == .liveIgnored else { continue }
                     turn.set(words.use[row], free)
                 }
             }
@@ -258,6 +270,7 @@ public enum CarryOverProtocol {
             // Without a row for it there would be another block.
             guard let row = kept ?? fresh else { continue }
             turn.require(known == nil || row == known, returned)
+            if kept == nil || (words.mutation == .createdAnew && isRetired) { turn.set(words.createdIn[row], at + 1) }
             taken.append(row)
             turn.set(words.names[row], name)
             turn.set(words.use[row], used)

@@ -25,7 +25,11 @@ public final class FuzzLife {
     private static let slots: UInt32 = 4
     private let pool = Pool()
     private let granularity: UInt32
-    private let tables: OpaquePointer
+    private var tables: OpaquePointer
+    /// Of each block.
+    private var locks: [[UnsafeMutableRawPointer?]] = []
+    /// Tables as they were opened for configurations before.
+    private var closed: [OpaquePointer] = []
     private var configs: [Config] = []
     private var children: [Child] = []
     private var nextPid: UInt32 = 1
@@ -47,6 +51,7 @@ public final class FuzzLife {
                 config.pointer, UnsafeMutableRawPointer(pool.handle), self.granularity, locks, count, &error)
         else { finding("no tables: \(error)") }
         self.tables = tables
+        self.locks = [locks]
         guard farm_on_tables_granularity(tables) == self.granularity, farm_on_tables_metrics(tables) == 4 else {
             finding("the tables are not as they were asked for")
         }
@@ -58,6 +63,7 @@ public final class FuzzLife {
     public func configure(_ farms: [FarmSpec]) {
         let config = Config(farms, farmCapacity: 2, memberCapacity: 3, slots: Self.slots, metrics: 4)
         configs.append(config)
+        reopen()
         guard farm_on_metric_count(config.pointer) <= 4 else { finding("more metrics than the formulas name") }
         let missing = farm_on_tables_room(tables, config.pointer)
         if missing.farms_missing > 0 || missing.members_missing > 0 {
@@ -85,7 +91,26 @@ public final class FuzzLife {
         grown += 1
         let hasGrown = farm_on_tables_grow(tables, farms, members, handle, locks, count, &error) == 1
         guard hasGrown == (error == 0), hasGrown || grown > 60 else { finding("no piece \(grown): \(error)") }
+        if hasGrown { self.locks.append(locks) }
         return hasGrown
+    }
+
+    /// As the parent does at a restart, whose code may be new: the same blocks, and nothing that it knew of them.
+    private func reopen() {
+        guard let opened = farm_on_tables_open(granularity) else { finding("tables cannot be opened") }
+        for (number, locks) in self.locks.enumerated() {
+            let base = farm_on_tables_base(tables, UInt32(number))
+            guard farm_on_tables_adopt(opened, base, locks, UInt32(locks.count) &- 1) == 0 else {
+                finding("a block with a lock too few")
+            }
+            guard farm_on_tables_adopt(opened, base, locks, UInt32(locks.count)) == 1 else {
+                finding("block \(number) is not taken")
+            }
+        }
+        guard farm_on_tables_base(opened, UInt32(self.locks.count)) == nil else { finding("a block too many") }
+        closed.append(tables)
+        tables = opened
+        farm_on_old_processes(tables, UInt32(self.locks.count))
     }
 
     private func child(_ number: UInt8) -> Child? { children.isEmpty ? nil : children[Int(number) % children.count] }
@@ -147,6 +172,11 @@ public final class FuzzLife {
     public func sweep() {
         farm_on_sweep(tables)
         unburied = []
+        var pids = [UInt32](repeating: 0, count: Int(farm_on_processes(tables, nil, 0)))
+        let count = farm_on_processes(tables, &pids, UInt32(pids.count))
+        guard Set(pids[..<Int(count)]) == Set(children.filter(\.serves).map(\.pid)) else {
+            finding("the processes are \(pids[..<Int(count)])")
+        }
     }
 
     public func pass(_ time: UInt8) {
@@ -189,9 +219,6 @@ public final class FuzzLife {
         sweep()
         check()
         for slot in 0..<Int(Self.slots) where blocks.first!.slot(slot).pointee.pid != 0 { finding("a slot is left") }
-        // In httpd they go with the process.
-        let tables = UnsafeMutablePointer<Tables>(self.tables)
-        tables.pointee.deallocate()
-        tables.deallocate()
+        for tables in closed + [tables] { farm_on_tables_close(tables) }
     }
 }

@@ -8,12 +8,14 @@ MPMS = {
     "prefork": ["StartServers 3", "ServerLimit 64", "MaxRequestWorkers 64", "MinSpareServers 1",
                 "MaxSpareServers 64"],
 }
+MPMS["worker"] = MPMS["event"]
 ONE_PROCESS = {
     "event": ["StartServers 1", "ServerLimit 1", "ThreadLimit 256", "ThreadsPerChild {threads}",
               "MaxRequestWorkers {threads}", "MinSpareThreads 1", "MaxSpareThreads {threads}"],
     "prefork": ["StartServers 1", "ServerLimit 1", "MaxRequestWorkers 1", "MinSpareServers 1",
                 "MaxSpareServers 1"],
 }
+ONE_PROCESS["worker"] = ONE_PROCESS["event"]
 BASE_MODULES = ["authn_core", "authz_core", "authz_host", "alias", "env", "setenvif", "headers", "rewrite",
                 "proxy", "proxy_http"]
 BALANCER_MODULES = ["slotmem_shm", "proxy_balancer", "lbmethod_byrequests"]

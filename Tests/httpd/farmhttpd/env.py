@@ -226,7 +226,7 @@ class Httpd:
     def leftovers(self):
         """Segments, locks and files that outlived the server."""
         left = [name for name in self.segments if name.startswith("/") and "(deleted)" not in name
-                and not name.startswith("/dev/zero") and Path(name).exists()]
+                and not name.startswith(("/dev/zero", "/usr/")) and Path(name).exists()]
         left += [f"System V segment {key}" for key in system_v_segments(self.process.pid)]
         return left + [path for path in (self.root / "run").iterdir() if path.suffix != ".sock"]
 

@@ -12,6 +12,10 @@ from farmhttpd.update import push
 CONDITIONS = ["offline", "down", "full"]
 FORWARDED_TOO_OFTEN = "FARM00017"
 
+# A farm that three requests in a row put down which its members break, and that stays down: no member of it completes an answer
+# for `retry`.
+BRITTLE = "FarmSet fall=1 retry=1ms recover=1h"
+
 
 def manage(httpd, **fields):
     """A change that must succeed; `admin=` of a member, or of the farm where no member is named."""

@@ -25,6 +25,7 @@ MORE_FAMILIES = {
     "farm_requests": ("counter", ""), "farm_condition": ("stateset", ""), "farm_redirected": ("counter", ""),
     "farm_forwarded": ("counter", ""), "farm_member_update_age_seconds": ("gauge", "seconds"),
     "farm_member_weight": ("gauge", ""), "farm_member_share": ("gauge", ""), "farm_member_tied_clients": ("gauge", ""), "farm_module": ("info", ""),
+    "farm_old_processes": ("gauge", ""),
 }
 
 # Bounds of the histogram's buckets in seconds, one an octave.
@@ -201,6 +202,7 @@ def expected_samples(answer):
     for result, count in (answer["cookies"] or {}).items():
         put("farm_instructions_total", count, result=result)
     if answer["module"]:
+        put("farm_old_processes", answer["module"]["old_processes"])
         put("farm_module_info", 1, **{key: answer["module"][key] for key in ("version", "mpm")})
     return found
 
