@@ -65,7 +65,7 @@ public enum TrialProtocol {
             program.step("PassiveHealth.claimTrial: read tried_at") { $0[tried] = $0.read(triedAt) }
             program.step("PassiveHealth.claimTrial: get retry_at, when is it due") { turn in
                 let began = turn[tried] >> 2
-                let serves = max(turn.get(retryAt), turn[tried] & 2 != 0 ? began : began + retry)
+                let serves = max(turn.get(retryAt), began + (turn[tried] & 2 != 0 ? recover : retry))
                 let pause = asker == .stranded ? began + recover : serves
                 let waits = turn[tried] & 1 != 0 && mutation != .unconnectedForgotten
                 turn[known] = turn[failed]
@@ -81,7 +81,7 @@ public enum TrialProtocol {
                 } else if !turn.swap(triedAt, turn[tried], next) {
                     return turn.end()
                 }
-                let pause = asker == .stranded ? recover : turn[tried] & 2 != 0 ? 0 : retry
+                let pause = asker == .stranded ? recover : turn[tried] & 2 != 0 ? recover : retry
                 turn.require(turn[last] == 0 || turn[now] - (turn[last] - 1) >= pause, apart)
                 turn.require(turn[open] == 0 || turn[now] - (turn[open] - 1) >= limit, alone)
                 turn.require(turn[now] >= turn[waited] - 1, postponed)
