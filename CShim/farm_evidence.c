@@ -40,6 +40,21 @@ static apr_uint32_t stale(farm_ctx *ctx)
     return ctx->member->is_http && !attempt.made_connection && !apr_table_get(ctx->r->notes, "proxy-status") ? FARM_SAW_STALE : 0;
 }
 
+/* Whether the body was still on its way when the connection broke. mod_proxy_http writes all of it before it reads, unless
+ * the client waits to be told to go on; a write that failed is known. The other handlers write and read by turns. */
+static apr_uint32_t in_body(farm_ctx *ctx)
+{
+    return ctx->refused || (!(ctx->member->is_http && ctx->sent_to) && farm_body_is_unfinished(ctx)) ? FARM_SAW_BODY : 0;
+}
+
+static apr_uint32_t broke(farm_ctx *ctx)
+{
+    apr_uint32_t was_stale = stale(ctx);
+
+    /* A kept connection that takes nothing was closed before the request. */
+    return FARM_SAW_BREAK | FARM_SAW_SENT | was_stale | (was_stale && !ctx->sent_to ? 0 : in_body(ctx));
+}
+
 /* Whether the member may have begun to act on the request. */
 static int was_sent(farm_ctx *ctx)
 {
@@ -91,7 +106,7 @@ static apr_uint32_t without_answer(farm_ctx *ctx, proxy_worker *worker, int rc)
     switch (rc) {
     case HTTP_SERVICE_UNAVAILABLE:
         if (sent) {
-            return FARM_SAW_BREAK | FARM_SAW_SENT;
+            return broke(ctx);
         }
         if ((ctx->member->is_http && !farm_body_was_prefetched(ctx)) || farm_worker_shortage(worker)) {
             return FARM_SAW_SHORTAGE;
@@ -105,13 +120,13 @@ static apr_uint32_t without_answer(farm_ctx *ctx, proxy_worker *worker, int rc)
             return FARM_SAW_BREAK | FARM_SAW_TLS;
         }
         /* mod_proxy_ajp says so of any failure after a request that may not be repeated was sent. */
-        return sent && !ctx->member->is_http ? FARM_SAW_BREAK | FARM_SAW_SENT : 0;
+        return sent && !ctx->member->is_http ? broke(ctx) : 0;
     case HTTP_BAD_GATEWAY:
         if (reason_is(r, "DNS lookup failure")) {
             return FARM_SAW_UNREACHABLE | FARM_SAW_NO_HOST;
         }
         /* Without a port noted, writing the request broke off: the member may have had some of it. */
-        return FARM_SAW_BREAK | FARM_SAW_SENT | stale(ctx);
+        return broke(ctx);
     case OK:
     case DONE:
     case SUSPENDED:
@@ -135,12 +150,14 @@ apr_uint32_t farm_evidence(farm_ctx *ctx, proxy_worker *worker, int rc)
     switch (ctx->answer) {
     case FARM_ANSWER_PASSED:
         /* mod_proxy_fcgi marks no broken answer; it only says that something in the middle of one went wrong. */
-        return FARM_SAW_ANSWER | FARM_SAW_SENT | (ctx->answer_broke || rc == AP_FILTER_ERROR ? FARM_SAW_BREAK : 0)
+        return FARM_SAW_ANSWER | FARM_SAW_SENT
+            | (ctx->answer_broke || rc == AP_FILTER_ERROR ? FARM_SAW_BREAK | in_body(ctx) : 0)
             | (r->connection->aborted ? FARM_SAW_CLIENT : 0);
     case FARM_ANSWER_HELD:
         return FARM_SAW_HELD | FARM_SAW_SENT;
     case FARM_ANSWER_BROKEN:
-        return FARM_SAW_BREAK | FARM_SAW_SENT | (ctx->no_http ? FARM_SAW_NO_HTTP : ctx->swallowed ? 0 : stale(ctx))
+        return (ctx->no_http ? FARM_SAW_BREAK | FARM_SAW_SENT | FARM_SAW_NO_HTTP
+                : ctx->swallowed ? FARM_SAW_BREAK | FARM_SAW_SENT : broke(ctx))
             | (r->connection->aborted ? FARM_SAW_CLIENT : 0);
     case FARM_ANSWER_NONE:
         break;

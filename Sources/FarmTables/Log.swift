@@ -132,7 +132,7 @@ enum Log {
             out.text(" failures and errors in ")
             out.number(UInt64(farm_get32(&row.pointee.recent_requests)))
             out.text(" recent requests and a latency of ")
-            let latency = DecayingAverage(word: farm_get64(&row.pointee.latency)).value
+            let latency = Experience.latency(row) ?? 0
             out.number(latency >= 0 && latency < 1e12 ? UInt64(latency) : 0)
             out.text(" us; a request tries it again in ")
             out.number(retry / 1000)

@@ -42,7 +42,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
                 ? .never : flags & FARM_REQUEST_IDEMPOTENT != 0 ? .whenDue : .whenOverdue,
             key: flags & FARM_REQUEST_KEYED != 0 ? request.pointee.key : nil,
             named: flags & FARM_REQUEST_NAMED != 0 ? request.pointee.named : nil,
-            isStrict: flags & FARM_REQUEST_STRICT != 0)
+            isStrict: flags & FARM_REQUEST_STRICT != 0, tie: flags & FARM_REQUEST_OWN != 0 ? request.pointee.tie : nil)
         request.pointee.member = FARM_NONE
         guard let choice = farm.pointee.choose(wish, from: view, now: now, random: pointee.random) else {
             // Nobody is left who could show that those who broke it are to blame.
@@ -53,12 +53,14 @@ extension UnsafeMutablePointer where Pointee == Engine {
         begin(request, at: choice.index, now: now)
         request.pointee.flags |=
             (choice.isTrial ? FARM_REQUEST_TRIAL : 0) | (choice.isTied ? FARM_REQUEST_TIED : 0)
-            | (choice.isStranded ? FARM_REQUEST_STRANDED : 0)
+            | (choice.isStranded ? FARM_REQUEST_STRANDED : 0) | (choice.moves ? FARM_REQUEST_MOVES : 0)
         return true
     }
 
     /// Flags that belong to one attempt.
-    private static var ofAttempt: UInt32 { FARM_REQUEST_TRIAL | FARM_REQUEST_TIED | FARM_REQUEST_STRANDED }
+    private static var ofAttempt: UInt32 {
+        FARM_REQUEST_TRIAL | FARM_REQUEST_TIED | FARM_REQUEST_STRANDED | FARM_REQUEST_MOVES
+    }
 
     /// Begins an attempt at a member where the request has its place.
     @inline(__always)

@@ -65,7 +65,8 @@ import Testing
         breaks(
             "without it: a late failure", TrialProtocol.doubled,
             TrialProtocol.system(
-                nil, [.repeatable, .repeatable, .repeatable], retry: 1, deaths: 0, clockBeforeLock: true))
+                nil, [.repeatable, .repeatable, .repeatable], retry: 1, deaths: 0, hours: 3,
+                clockBeforeLock: true))
     }
 
     /// A reader that had tried for long believed its last copy, unless `writing` was 1 when it read that word.

@@ -4,23 +4,23 @@ import Testing
 @Suite struct TrialModelTests {
     @Test func trialsOfAFarmWithNobody() {
         holds("trial, two requests, both may die", TrialProtocol.system(nil, [.stranded, .stranded], deaths: 2))
-        holds("trial, three requests while nobody is available", TrialProtocol.system(nil, [.stranded, .stranded, .stranded]))
+        holds("trial, three requests while nobody is available", TrialProtocol.system(nil, [.stranded, .stranded, .stranded], hours: 3))
     }
 
     @Test func trialsWhileOthersServe() {
         holds(
             "trial, three requests while others serve",
-            TrialProtocol.system(nil, [.repeatable, .repeatable, .repeatable], retry: 1))
+            TrialProtocol.system(nil, [.repeatable, .repeatable, .repeatable], retry: 1, hours: 3))
     }
 
     /// Processes need not agree whether somebody is available.
     @Test func trialsOfBothKinds() {
-        holds("trial, both kinds, a death", TrialProtocol.system())
+        holds("trial, both kinds, a death", TrialProtocol.system(hours: 3))
     }
 
     @Test(
         arguments: [
-            (.looseClaim, TrialProtocol.apart), (.notMovedOn, TrialProtocol.apart), (.notDue, TrialProtocol.apart),
+            (.looseClaim, TrialProtocol.apart), (.notMovedOn, TrialProtocol.alone), (.notDue, TrialProtocol.apart),
             (.unconnectedForgotten, TrialProtocol.alone), (.endedByHandOnly, TrialProtocol.again),
             (.notPostponed, TrialProtocol.postponed),
         ] as [(TrialProtocol.Mutation, String)])
@@ -38,6 +38,6 @@ import Testing
     @Test func withoutTheSwapALateConnectionTakesTheClaimBack() {
         breaks(
             "trial, connectedByStore", TrialProtocol.apart,
-            TrialProtocol.system(.connectedByStore, [.stranded, .stranded, .stranded], deaths: 0))
+            TrialProtocol.system(.connectedByStore, [.stranded, .stranded, .stranded], deaths: 0, hours: 3))
     }
 }

@@ -54,13 +54,15 @@ import Testing
     private func attempt(
         _ engine: UnsafeMutablePointer<Engine>, _ request: inout farm_request, now: UInt64, _ acts: (Int) -> Act
     ) -> Bool? {
-        guard engine.choose(&request, now: now) else { return nil }
-        let act = acts(Int(request.member))
-        var saw = act.saw
-        if let status = act.status, !engine.answered(&request, status: status, mayResend: true, now: now) {
-            saw = [.held, .sent]
+        HostClock.$now.withValue(now) {
+            guard engine.choose(&request, now: now) else { return nil }
+            let act = acts(Int(request.member))
+            var saw = act.saw
+            if let status = act.status, !engine.answered(&request, status: status, mayResend: true, now: now) {
+                saw = [.held, .sent]
+            }
+            return engine.end(&request, saw: saw, mayResend: true, bytesIn: 0, bytesOut: 0)
         }
-        return engine.end(&request, saw: saw, mayResend: true, bytesIn: 0, bytesOut: 0, now: now)
     }
 
     /// A request from its first choice to its end: who was asked, in this order.

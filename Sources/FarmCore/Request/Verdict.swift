@@ -149,7 +149,8 @@ public struct Verdict: Equatable {
         if saw.contains(.answer) {
             // A cut is the member's unless it was the client who went; either way the client has had a part.
             if saw.contains(.broke) {
-                return Verdict(charge: saw.contains(.client) ? .nothing : .broken, retry: false)
+                let charge: Charge = saw.contains(.client) ? .nothing : saw.contains(.writingBody) ? .error : .broken
+                return Verdict(charge: charge, retry: false)
             }
             return Verdict(charge: policy.fails(on: status) ? .broken : .success, retry: false)
         }
@@ -170,6 +171,7 @@ public struct Verdict: Equatable {
             let afresh = policy.retrySafe && now.isIdempotent && now.bodyCanBeResent && !now.wasStaleBefore
             return Verdict(charge: .error, retry: afresh || resend, afresh: afresh)
         }
+        // A member may refuse an upload before it has read it, and its answer may be lost with the connection.
         if saw.contains(.writingBody) { return Verdict(charge: .error, retry: resend) }
         if isClose(saw) && now.brokeBefore && now.memberIsSound {
             return Verdict(charge: .broken, retry: false, isSuspect: true)

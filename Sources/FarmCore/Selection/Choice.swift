@@ -12,6 +12,8 @@ public struct Wish {
     public var named: UInt32
     /// Never another member than that, or the one that stands in for it.
     public var isStrict: Bool
+    /// A hash of the module's own cookie that names that member (`pickByTie`); nil: something else names it.
+    public var tie: UInt64?
     /// Members whose part of their share is no more than this are passed by.
     var parts: UnsafePointer<Float>?
     var leastPart: Float = 0
@@ -38,7 +40,7 @@ public struct Wish {
 
     public init(
         tried: UnsafePointer<UInt32>, triedCount: Int, trials: Trials, key: UInt64? = nil, named: UInt32? = nil,
-        isStrict: Bool = false
+        isStrict: Bool = false, tie: UInt64? = nil
     ) {
         self.tried = tried
         self.triedCount = triedCount
@@ -46,6 +48,7 @@ public struct Wish {
         self.key = key
         self.named = named ?? View.noMember
         self.isStrict = isStrict
+        self.tie = tie
     }
 
     @inline(__always)
@@ -72,12 +75,15 @@ public struct Choice: Equatable {
     public var isTied = false
     /// A trial while no member of the farm is available, whose failure does not postpone the next one.
     public var isStranded = false
+    /// The client is to be tied to this member from now on, because the member that it was tied to is away.
+    public var moves = false
 
-    public init(index: Int, isTrial: Bool, isTied: Bool = false, isStranded: Bool = false) {
+    public init(index: Int, isTrial: Bool, isTied: Bool = false, isStranded: Bool = false, moves: Bool = false) {
         self.index = index
         self.isTrial = isTrial
         self.isTied = isTied
         self.isStranded = isStranded
+        self.moves = moves
     }
 }
 
@@ -112,10 +118,8 @@ extension Farm {
     @inline(__always)
     public func firstDraw(from view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource) -> Int? {
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON, view.pointee.due == View.noMember,
-            view.pointee.spanCount > 0
+            view.pointee.spanCount > 0, let span = view.span(0, of: members.count), !span.isRamping
         else { return nil }
-        let span = view.pointee.spans[0]
-        guard !span.isRamping, span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         let index: UInt32
         switch algorithm {
         case .adaptive: index = drawAdaptive(span, view, now: now, random: random).0
@@ -135,14 +139,21 @@ extension Farm {
         _ wish: Wish, _ view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource
     ) -> Choice? {
         if wish.named != View.noMember {
-            if let choice = serveNamed(view, wish, now: now) { return choice }
+            if let choice = serveNamed(view, wish, now: now) {
+                return wish.tie == nil ? choice : noteMove(choice, wish, now: now)
+            }
             if wish.isStrict { return nil }
         }
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
         if view.pointee.due != View.noMember, let trial = claimTrial(view, wish, now: now) { return trial }
         let spanCount = min(Int(view.pointee.spanCount), View.tiers)
+        if let tie = wish.tie, spanCount > 0, let span = view.span(0, of: members.count),
+            let choice = pickByTie(tie, from: span, of: view, wish, now: now)
+        {
+            return choice
+        }
         for at in 0..<spanCount {
-            let span = view.pointee.spans[at]
+            guard let span = view.span(at, of: members.count) else { continue }
             if span.isRamping, let index = pickRamping(from: span, of: view, wish, passed: at, now: now, random: random)
             {
                 return Choice(index: Int(index), isTrial: false)
@@ -157,7 +168,9 @@ extension Farm {
     @inline(never)
     private func chosenFromRows(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
         if wish.named != View.noMember {
-            if let choice = serveNamed(nil, wish, now: now) { return choice }
+            if let choice = serveNamed(nil, wish, now: now) {
+                return wish.tie == nil ? choice : noteMove(choice, wish, now: now)
+            }
             if wish.isStrict { return nil }
         }
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
@@ -281,7 +294,6 @@ extension Farm {
         from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, passed: Int, now: UInt64,
         random: RandomSource
     ) -> UInt32? {
-        guard span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         let mask = farm_get32(&view.pointee.mask)
         for draw in 0..<Self.draws {
             switch algorithm {

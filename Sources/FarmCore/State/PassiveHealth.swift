@@ -53,9 +53,9 @@ public struct PassiveHealth {
     /// When the next trial of a member is due, in monotonic microseconds, by the words of its row. Pure.
     public func nextTrial(retryAt: UInt64, triedAt: UInt64, failedTrials: UInt32, for asker: Asker) -> UInt64 {
         let began = triedAt >> 2
-        // A trial while nobody was available does not postpone one after `retry`: when a farm is back, its members follow
-        // the first of them as soon as `retry` allows.
-        let afterRetry = max(retryAt, triedAt & Self.strandedClaim != 0 ? began : began &+ retry)
+        // A trial while nobody was available does not postpone one after `retry` by as much: when a farm is back, its members
+        // follow the first of them as soon as `retry_at` allows.
+        let afterRetry = max(retryAt, began &+ (triedAt & Self.strandedClaim != 0 ? recover : retry))
         let pause =
             switch asker {
             case .stranded where recover != 0: began &+ recover

@@ -199,10 +199,7 @@ extension StatusSnapshot.MemberReading {
     }
 
     /// Its average latency in microseconds; nil: not known.
-    var averageLatency: Double? {
-        let average = DecayingAverage(word: row.pointee.latency)
-        return average.isEmpty ? nil : Double(average.value)
-    }
+    var averageLatency: Double? { Experience.latency(row).map { Double($0) } }
 
     /// A quantile of its latencies in microseconds; nil: not known.
     func latency(_ quantile: Double) -> Double? { LatencyBuckets.quantile(quantile, of: buckets) }

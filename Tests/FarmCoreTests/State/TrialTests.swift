@@ -171,9 +171,10 @@ import Testing
         #expect(health.claimTrial(row, now: 60 * second, for: .stranded))
         #expect(!health.claimTrial(row, now: 61 * second - 1), "it has not connected")
         health.didNotConnect(row, began: 60 * second, now: 60 * second + 10)
-        #expect(health.claimTrial(row, now: 60 * second + 10))
-        #expect(!health.claimTrial(row, now: 70 * second + 9), "that was one while others served")
-        #expect(health.claimTrial(row, now: 70 * second + 10))
+        #expect(!health.claimTrial(row, now: 60 * second + 249_999))
+        #expect(health.claimTrial(row, now: 60 * second + 250_000))
+        #expect(!health.claimTrial(row, now: 70 * second + 249_999), "that was one while others served")
+        #expect(health.claimTrial(row, now: 70 * second + 250_000))
     }
 
     // MARK: Threads

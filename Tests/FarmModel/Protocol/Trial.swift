@@ -102,7 +102,10 @@ public enum TrialProtocol {
             program.step("the member answers, or not") { if $0.chance(2) == 0 { $0.go(breaks) } }
             program.step("RowWriting.write: apr_global_mutex_lock") { $0.take(lock) }
             program.step("PassiveHealth.trialHeld: read status") { if $0.read(status) != 1 { $0.go(over) } }
-            program.step("PassiveHealth.trialHeld: set retry_at 0") { $0.set(retryAt, 0) }
+            program.step("PassiveHealth.trialHeld: set retry_at 0") { turn in
+                turn.set(retryAt, 0)
+                turn[failed] = 0
+            }
             program.step("PassiveHealth.trialHeld: publish status") { turn in
                 turn.publish(status, 0)
                 turn.go(over)
