@@ -205,7 +205,8 @@ typedef struct farm_member_row {
     uint64_t traffic_base;      /* bytes credited when it joined late, so that `traffic` does not flood it */
     uint8_t  reports_reserved[16];
     /* line 16: its failures; written under the row's lock, but for tried_at */
-    uint64_t tried_at;          /* when its last trial began: monotonic us, doubled; and 1 until that trial has connected */
+    uint64_t tried_at;          /* when its last trial began: monotonic us, times 4; 1 more until that trial has connected, and
+                                 * 2 more when no member was available then */
     uint64_t failing_since;     /* monotonic us of the first failure after its last complete answer; 0: none */
     uint64_t doubted_at;        /* monotonic us of the last doubtful failure */
     uint64_t last_error_at;     /* wall clock of its last error; 0: none */

@@ -7,6 +7,8 @@ struct Job {
     /// The random number that says how much work it is.
     var demand: Double
     var arrived: Time
+    /// Its work ends with a closed connection instead of an answer.
+    var breaks = false
     /// Requests that were at the member when it came.
     var found: Int
 }
@@ -37,7 +39,7 @@ final class ServingMember {
     func effect(at now: Time) -> Disturbance.Effect? {
         for disturbance in model.disturbances where disturbance.isOn(at: now) {
             switch disturbance.effect {
-            case .refuse, .error, .hang: return disturbance.effect
+            case .refuse, .error, .close, .hang: return disturbance.effect
             case .speed, .service: continue
             }
         }
@@ -71,7 +73,7 @@ final class ServingMember {
             switch disturbance.effect {
             case .speed(let factor): speed *= factor
             case .service(let other): return Time(max(1, other.quantile(demand).rounded()))
-            case .refuse, .error, .hang: continue
+            case .refuse, .error, .close, .hang: continue
             }
         }
         if model.warmUp > 0 && now < model.joins + model.warmUp {

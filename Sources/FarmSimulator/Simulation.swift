@@ -16,6 +16,8 @@ public final class Simulation {
         var pick = Pick(member: 0)
         var chosenAt: Time = 0
         var isOpen = false
+        /// It breaks each member it meets.
+        var isPoison = false
         /// Attempts that broke, whose members are not charged yet.
         var broken: [Pick] = []
         /// Attempts whose answer did not come in time.
@@ -53,6 +55,7 @@ public final class Simulation {
     private var arrivalNumbers: Randomness
     private var demandNumbers: Randomness
     private var spreadNumbers: Randomness
+    private var poisonNumbers: Randomness
 
     // MARK: What is counted
 
@@ -76,6 +79,7 @@ public final class Simulation {
         arrivalNumbers = Randomness(seed: seed, stream: 1)
         demandNumbers = Randomness(seed: seed, stream: 2)
         spreadNumbers = Randomness(seed: seed, stream: 3)
+        poisonNumbers = Randomness(seed: seed, stream: 5)
         attemptsAt = [Int](repeating: 0, count: scenario.members.count)
         tried = .allocate(capacity: 1)
         nextArrival = 0
@@ -138,6 +142,7 @@ public final class Simulation {
             client: UInt32(spreadNumbers.below(Self.clients)), balancer: spreadNumbers.below(balancers.count),
             attempt: nextSerial())
         let at = requests.add(request)
+        if scenario.poison > 0 { requests[at].isPoison = poisonNumbers.fraction() < scenario.poison }
         makeRoom()
         if clientSerials.count < requests.places.count { clientSerials.append(0) }
         clientSerials[at] = request.attempt
@@ -182,9 +187,13 @@ public final class Simulation {
         let job = jobs.add(
             Job(
                 request: at, attempt: requests[at].attempt, member: requests[at].pick.member,
-                demand: requests[at].demand, arrived: now, found: member.present))
+                demand: requests[at].demand, arrived: now, breaks: requests[at].isPoison, found: member.present))
         if case .error(let delay) = effect {
             events.schedule(.errorPage, job, at: now + delay)
+            return false
+        }
+        if case .close(let delay) = effect {
+            events.schedule(.closed, job, at: now + delay)
             return false
         }
         switch member.enter(job, now: now) {
@@ -249,6 +258,12 @@ public final class Simulation {
         if end(at, saw: holds ? [.held, .sent] : [.answer, .sent], status: status) { attempt(at) }
     }
 
+    private func breakOff(_ job: Job) {
+        let at = job.request
+        guard at < requests.places.count, requests[at].attempt == job.attempt, requests[at].isOpen else { return }
+        if end(at, saw: [.sent, .broke], status: 0) { attempt(at) }
+    }
+
     private func expireAttempt() {
         guard let expired = attemptDeadlines.removeFirst(), requests[expired.request].attempt == expired.attempt,
             requests[expired.request].isOpen
@@ -268,7 +283,7 @@ public final class Simulation {
     private func resolve(_ at: Int, success: Bool) {
         requests[at].clientWaits = false
         if success { succeeded += 1 } else { failed += 1 }
-        guard requests[at].arrived >= scenario.measuredFrom else { return }
+        guard requests[at].arrived >= scenario.measuredFrom, !requests[at].isPoison else { return }
         if success { measuredSucceeded += 1 }
         latencies.append(UInt32(success ? now - requests[at].arrived : scenario.clientTimeout))
     }
@@ -293,11 +308,15 @@ public final class Simulation {
             if let next = member.leave(job, now: now) {
                 events.schedule(.done, next, at: now + member.serviceTime(jobs[next].demand, now: now))
             }
-            answer(job, status: 200)
+            if job.breaks { breakOff(job) } else { answer(job, status: 200) }
         case .errorPage:
             let job = jobs[index]
             jobs.remove(index)
             answer(job, status: 500)
+        case .closed:
+            let job = jobs[index]
+            jobs.remove(index)
+            breakOff(job)
         case .probe:
             let probe = probes[index]
             probes.remove(index)

@@ -59,15 +59,14 @@ import Testing
                 }))
     }
 
-    /// `noteFailure` looked at the clock before it had the lock, and wrote what followed from it over what a later trial had
-    /// written. To look under the lock is not enough.
-    @Test func aLateFailureTookBackALaterTrialsClaim() {
+    /// `noteFailure` looked at the clock before it had the lock, and wrote what followed from it over what a later failure had
+    /// written.
+    @Test func aLateFailureTookBackALaterOnes() {
         breaks(
-            "without it: a late failure", TrialProtocol.one,
-            TrialProtocol.system(deaths: 0, failure: .clockBeforeLock))
-        breaks(
-            "without it: a late failure, the clock under the lock", TrialProtocol.one,
-            TrialProtocol.system(deaths: 0, failure: .overwrites))
+            "without it: a late failure", TrialProtocol.doubled,
+            TrialProtocol.system(
+                nil, [.repeatable, .repeatable, .repeatable], retry: 1, deaths: 0, hours: 3,
+                clockBeforeLock: true))
     }
 
     /// A reader that had tried for long believed its last copy, unless `writing` was 1 when it read that word.

@@ -56,6 +56,19 @@ final class Abi {
         return farm_on_choose(engine, &request, 1) == 1 ? request : nil
     }
 
+    /// How many members of the first farm, which has so many, a request gets one after the other.
+    func available(_ members: Int) -> Int {
+        var request = farm_request()
+        var seen: Set<UInt32> = []
+        for _ in 0..<members {
+            guard farm_on_choose(engine, &request, 1) == 1 else { break }
+            seen.insert(request.member)
+            // Goes on to another one, as if this host had no connection left; nobody is charged.
+            _ = farm_on_end(engine, &request, FARM_SAW_SHORTAGE, 1, 0, 0)
+        }
+        return seen.count
+    }
+
     func status() -> [UInt8] {
         let output = Output()
         farm_on_status(engine, FARM_STATUS_JSON, nil, output.handle)

@@ -11,8 +11,10 @@ import Testing
         #expect(abi.find("app") == 0 && abi.find("GOLD") == 1 && abi.find("silver") == FARM_NONE)
         var request = farm_request()
         request.farm = abi.find("gold")
-        request.flags = FARM_REQUEST_IDEMPOTENT
+        request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY
         #expect(farm_on_choose(abi.engine, &request, 1_000_000) == 1)
+        #expect(farm_on_connect_limit(abi.engine, &request) == 0, "it is no trial")
+        farm_on_connected(abi.engine, &request)
         #expect(request.member == 2, "numbered over all farms")
         #expect(farm_on_answer(abi.engine, &request, 200, 1, 1_005_000) == 1)
         let saw = FARM_SAW_SENT | FARM_SAW_ANSWER
@@ -34,6 +36,59 @@ import Testing
         #expect(farm_on_choose(abi.engine, &request, 3) == 0)
         #expect(request.member == FARM_NONE)
         #expect(abi.condition(0) == 3)
+    }
+
+    /// A breaks the request and B answers it: A is down. Then B breaks what A cannot answer either: nobody is to blame.
+    @Test func blame() throws {
+        let abi = try Abi(config)
+        var request = try #require(abi.chosen())
+        let (saw, answer) = (FARM_SAW_SENT | FARM_SAW_BREAK, FARM_SAW_SENT | FARM_SAW_ANSWER)
+        #expect(farm_on_end(abi.engine, &request, saw, 1, 0, 0) == 1)
+        #expect(request.broken == 1)
+        #expect(farm_on_choose(abi.engine, &request, 2) == 1)
+        #expect(farm_on_answer(abi.engine, &request, 200, 1, 3) == 1)
+        #expect(request.broken == 0)
+        #expect(farm_on_end(abi.engine, &request, answer, 1, 0, 0) == 0)
+        let other = try Abi(config)
+        var suspect = try #require(other.chosen())
+        #expect(farm_on_end(other.engine, &suspect, saw, 1, 0, 0) == 1)
+        #expect(farm_on_choose(other.engine, &suspect, 2) == 1)
+        #expect(farm_on_end(other.engine, &suspect, saw | FARM_SAW_NO_HTTP, 1, 0, 0) == 0)
+        #expect(suspect.flags & FARM_REQUEST_SUSPECT != 0 && suspect.broken == 0)
+        #expect(abi.available(2) == 1 && other.available(2) == 2)
+    }
+
+    /// A farm whose members were all away: each is tried after `recover`, by a request without a body or with one that has
+    /// been read, and has the time that it may take to connect.
+    @Test func recovery() throws {
+        var spec = FarmSpec("app", [MemberSpec("a"), MemberSpec("b")])
+        spec.recover = 400_000
+        let abi = try Abi([spec])
+        func request(_ flags: UInt32, now: UInt64) -> farm_request? {
+            var request = farm_request()
+            request.flags = flags
+            return farm_on_choose(abi.engine, &request, now) == 1 ? request : nil
+        }
+        HostClock.$now.withValue(1_000_000) {
+            for _ in 0..<2 {
+                var first = request(FARM_REQUEST_BODY_READY, now: 1_000_000)!
+                _ = farm_on_end(abi.engine, &first, FARM_SAW_UNREACHABLE, 0, 0, 0)
+            }
+        }
+        #expect(abi.condition(0) == 3)
+        #expect(request(FARM_REQUEST_BODY_READY, now: 1_399_999) == nil)
+        #expect(request(FARM_REQUEST_IDEMPOTENT, now: 1_400_000) == nil, "its body has not been read")
+        var trial = try #require(request(FARM_REQUEST_BODY_READY, now: 1_400_000))
+        #expect(trial.flags & FARM_REQUEST_TRIAL != 0 && trial.flags & FARM_REQUEST_STRANDED != 0)
+        #expect(farm_on_connect_limit(abi.engine, &trial) == 1_600_000)
+        let other = try #require(request(FARM_REQUEST_BODY_READY, now: 1_400_000))
+        #expect(other.member != trial.member)
+        #expect(request(FARM_REQUEST_BODY_READY, now: 2_900_000) == nil, "neither has connected")
+        farm_on_connected(abi.engine, &trial)
+        #expect(request(FARM_REQUEST_BODY_READY, now: 2_900_000)?.member == trial.member)
+        #expect(farm_on_answer(abi.engine, &trial, 200, 1, 3_000_000) == 1)
+        #expect(abi.condition(0) == 0)
+        #expect(farm_on_end(abi.engine, &trial, FARM_SAW_SENT | FARM_SAW_ANSWER, 1, 0, 0) == 0)
     }
 
     /// The parent's work at a restart: asks for room, adds a block, binds, and children of both generations go on.

@@ -66,7 +66,7 @@ import Testing
     ) {
         let engine = counters.engine
         var request = farm_request()
-        request.flags = numbers.next() % 4 == 0 ? 0 : FARM_REQUEST_IDEMPOTENT
+        request.flags = FARM_REQUEST_BODY_READY | (numbers.next() % 4 == 0 ? 0 : FARM_REQUEST_IDEMPOTENT)
         var again = true
         while again, engine.choose(&request, now: now) {
             let member = Int(request.member)

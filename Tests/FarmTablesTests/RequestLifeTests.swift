@@ -77,8 +77,16 @@ import Testing
             &request, saw: held ? [.held, .sent] : [.answer, .sent], mayResend: mayResend, bytesIn: 0,
             bytesOut: 0, now: 100)
         #expect(again == held)
-        #expect(engine.row(Int(request.member)).state.isDownByFailures, "either way it is the member's failure")
-        #expect(engine.row(Int(request.member)).pointee.errors == 1)
+        let member = Int(request.member)
+        #expect(engine.row(member).pointee.errors == 1)
+        #expect(engine.row(member).state.isUp, "nobody has answered yet")
+        #expect(engine.row(member).pointee.doubts == (held ? 0 : 1), "nobody will")
+        guard held else { return }
+        #expect(engine.choose(&request, now: 100))
+        #expect(engine.answered(&request, status: 200, mayResend: true, now: 100))
+        #expect(engine.row(member).state.isDownByFailures, "another member has answered")
+        _ = engine.end(&request, saw: [.answer, .sent], mayResend: true, bytesIn: 0, bytesOut: 0, now: 100)
+        #expect(engine.row(member).pointee.doubts == 0)
     }
 
     @Test func anotherErrorIsPassedOn() throws {
@@ -143,18 +151,29 @@ import Testing
         #expect(engine.row(failed).state.isUp)
     }
 
-    /// A request that may not be repeated risks nothing while another member is available.
-    @Test func aRequestThatMayNotBeRepeatedTriesNobody() throws {
+    /// "by a request that may be repeated when `retry` has passed, by any other when `2 × retry` has"; and "only to a request
+    /// without a body or whose body has been read".
+    @Test func whoTriesAMemberWhen() throws {
         let world = World()
         let engine = try world.child([farm("f", "a", "b")], pid: 1)
         var request = try #require(engine.chosen(now: second))
         let failed = request.member
         _ = engine.end(&request, saw: .unreachable, mayResend: true, bytesIn: 0, bytesOut: 0, now: second)
-        for _ in 0..<20 {
-            let other = try #require(engine.chosen(idempotent: false, now: 100 * second))
-            #expect(other.member != failed && other.flags & FARM_REQUEST_TRIAL == 0)
+        func tries(idempotent: Bool, bodyReady: Bool, now: UInt64) throws -> Bool {
+            var request = try #require(engine.chosen(idempotent: idempotent, bodyReady: bodyReady, now: now))
+            let isTrial = request.flags & FARM_REQUEST_TRIAL != 0
+            #expect(isTrial == (request.member == failed))
+            engine.drop(&request)
+            return isTrial
         }
-        #expect(engine.chosen(now: 100 * second)?.member == failed)
+        for now in [11 * second - 1, 11 * second, 21 * second - 1, 21 * second, 100 * second] {
+            for _ in 0..<20 { #expect(try !tries(idempotent: true, bodyReady: false, now: now)) }
+        }
+        for _ in 0..<20 { #expect(try !tries(idempotent: true, bodyReady: true, now: 11 * second - 1)) }
+        for _ in 0..<20 { #expect(try !tries(idempotent: false, bodyReady: true, now: 21 * second - 1)) }
+        #expect(try tries(idempotent: false, bodyReady: true, now: 21 * second))
+        #expect(try !tries(idempotent: true, bodyReady: true, now: 31 * second - 1), "that was one")
+        #expect(try tries(idempotent: true, bodyReady: true, now: 31 * second))
     }
 
     @Test func fallCountsInARow() throws {
@@ -165,15 +184,15 @@ import Testing
             if saw.contains(.answer) { _ = engine.answered(&request, status: 200, mayResend: true, now: 2) }
             _ = engine.end(&request, saw: saw, mayResend: true, bytesIn: 0, bytesOut: 0, now: 2)
         }
-        for _ in 0..<2 { try attempt([.broke, .sent]) }
+        for _ in 0..<2 { try attempt(.unreachable) }
         try attempt([.answer, .sent])
-        for _ in 0..<2 { try attempt([.broke, .sent]) }
+        for _ in 0..<2 { try attempt(.unreachable) }
         #expect(engine.row(0).state.isUp)
         // A timeout is an error, and no step.
         try attempt([.timeout, .sent])
         #expect(engine.row(0).state.isUp)
         #expect(engine.row(0).pointee.errors == 5)
-        try attempt([.broke, .sent])
+        try attempt(.unreachable)
         #expect(!engine.row(0).state.isUp)
     }
 
@@ -219,7 +238,7 @@ import Testing
         let world = World()
         let engine = try world.child([farm("f", "a", "b", "c", "d")], pid: 1)
         var request = try #require(engine.chosen(idempotent: idempotent))
-        while engine.end(&request, saw: [.broke, .sent], mayResend: true, bytesIn: 0, bytesOut: 0, now: 2) {
+        while engine.end(&request, saw: [.broke, .sent, .tls], mayResend: true, bytesIn: 0, bytesOut: 0, now: 2) {
             #expect(request.flags & FARM_REQUEST_USED_UP == 0)
             #expect(engine.choose(&request, now: 2))
         }

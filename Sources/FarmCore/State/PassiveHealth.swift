@@ -3,8 +3,8 @@ import CFarm
 /// When failures seen while proxying put a member down, and how it comes back: `FarmSet fall=`, `retry=` and `recover=`.
 ///
 /// A member that is down is tried by one request at a time over all processes. The claim of a trial is one compare-and-swap of
-/// `tried_at`, which holds the moment of the claim, doubled, and 1 while the trial has not connected yet. The next claim is due
-/// some time after that moment, so a trial whose process dies ends by itself.
+/// `tried_at`, which holds the moment of the claim and whether the trial has connected. The next claim is due some time after that
+/// moment, so a trial whose process dies ends by itself.
 public struct PassiveHealth {
     /// Certain failures in a row that mean down; at least 1. Three times as many doubtful ones mean the same.
     public var fall: UInt32
@@ -28,6 +28,11 @@ public struct PassiveHealth {
     /// Microseconds that a trial may take to connect, at least.
     static let leastConnectTime: UInt64 = 1_000_000
 
+    /// Beside the moment in `tried_at`, which is multiplied by four: the trial has not connected.
+    static let unconnected: UInt64 = 1
+    /// The same: nobody was available when the trial was claimed.
+    static let strandedClaim: UInt64 = 2
+
     /// What a failure or a success did to a member's health.
     public enum Change { case none, wentDown, stillDown, cameUp }
 
@@ -47,14 +52,17 @@ public struct PassiveHealth {
 
     /// When the next trial of a member is due, in monotonic microseconds, by the words of its row. Pure.
     public func nextTrial(retryAt: UInt64, triedAt: UInt64, failedTrials: UInt32, for asker: Asker) -> UInt64 {
-        let began = triedAt >> 1
+        let began = triedAt >> 2
+        // A trial while nobody was available does not postpone one after `retry` by as much: when a farm is back, its members
+        // follow the first of them as soon as `retry_at` allows.
+        let afterRetry = max(retryAt, began &+ (triedAt & Self.strandedClaim != 0 ? recover : retry))
         let pause =
             switch asker {
             case .stranded where recover != 0: began &+ recover
-            case .other: max(retryAt, began &+ retry) &+ retry << UInt64(min(failedTrials, Self.doublings))
-            case .repeatable, .stranded: max(retryAt, began &+ retry)
+            case .other: afterRetry &+ retry << UInt64(min(failedTrials, Self.doublings))
+            case .repeatable, .stranded: afterRetry
             }
-        guard triedAt & 1 != 0 else { return pause }
+        guard triedAt & Self.unconnected != 0 else { return pause }
         // The trial has not connected yet. Its process may have died, so the wait for it has an end.
         return max(pause, began &+ (recover == 0 ? retry : connectLimit))
     }
@@ -77,20 +85,26 @@ public struct PassiveHealth {
             retryAt: farm_get64(&row.pointee.retry_at), triedAt: tried,
             failedTrials: farm_get32(&row.pointee.failed_trials), for: asker)
         guard isTied ? row.state.mayBeTriedByTied : row.state.mayBeTried, now >= due else { return false }
-        return farm_swap64(&row.pointee.tried_at, tried, now << 1 | 1) != 0
+        let isStranded = asker == .stranded && recover != 0
+        let claim = now << 2 | Self.unconnected | (isStranded ? Self.strandedClaim : 0)
+        return farm_swap64(&row.pointee.tried_at, tried, claim) != 0
     }
 
     /// Notes that the trial claimed at `began` has connected. Lock-free, by the thread that runs the trial.
     public static func connected(_ row: MemberRow, began: UInt64) {
-        _ = farm_swap64(&row.pointee.tried_at, began << 1 | 1, began << 1)
+        let claim = farm_get64(&row.pointee.tried_at)
+        guard claim >> 2 == began, claim & unconnected != 0 else { return }
+        _ = farm_swap64(&row.pointee.tried_at, claim, claim & ~unconnected)
     }
 
     /// Notes that the trial claimed at `began` has not connected: while nobody is available the next one waits as long as
     /// this one took. Lock-free, by the thread that ran the trial.
     public func didNotConnect(_ row: MemberRow, began: UInt64, now: UInt64) {
+        let claim = farm_get64(&row.pointee.tried_at)
+        guard claim >> 2 == began, claim & Self.unconnected != 0 else { return }
         let took = now > began ? now - began : 0
         let next = recover != 0 && took > recover ? now &+ took &- recover : began
-        _ = farm_swap64(&row.pointee.tried_at, began << 1 | 1, next << 1)
+        _ = farm_swap64(&row.pointee.tried_at, claim, next << 2 | claim & Self.strandedClaim)
     }
 
     /// A failure of a member, as its row notes it.
@@ -146,7 +160,7 @@ public struct PassiveHealth {
             guard fails >= fall else { return .none }
         }
         farm_set32(&row.pointee.failed_trials, 0)
-        farm_set64(&row.pointee.tried_at, now << 1)
+        farm_set64(&row.pointee.tried_at, now << 2)
         farm_set64(&row.pointee.retry_at, now &+ retry)
         farm_set64(&row.pointee.status_since_us, wallClock)
         row.publish(state.with(downByFailures: true))
@@ -162,7 +176,7 @@ public struct PassiveHealth {
         let before = sinceUp > retry << UInt64(Self.doublings) ? 0 : min(row.pointee.ejections, Self.doublings)
         row.pointee.ejections = before &+ 1
         farm_set32(&row.pointee.failed_trials, before)
-        farm_set64(&row.pointee.tried_at, now << 1)
+        farm_set64(&row.pointee.tried_at, now << 2)
         farm_set64(&row.pointee.retry_at, now &+ retry << UInt64(before))
         farm_set64(&row.pointee.status_since_us, wallClock)
         row.publish(state.asOutlier)

@@ -5,6 +5,8 @@ struct Event {
         case done
         /// A member's error page comes.
         case errorPage
+        /// A member closes the connection instead of an answer.
+        case closed
         /// A probe is back at its balancer.
         case probe
         /// All members measure their load.

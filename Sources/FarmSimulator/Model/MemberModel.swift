@@ -44,6 +44,8 @@ public struct Disturbance: Sendable {
         case refuse
         /// Every request is answered with an error page after so many microseconds, past the queue.
         case error(after: Time)
+        /// Every connection is closed without an answer after so many microseconds, past the queue.
+        case close(after: Time)
         /// Requests are taken and never answered.
         case hang
     }

@@ -51,6 +51,9 @@ public struct Scenario: Sendable {
     public var recover: Time
     /// Whether an error page counts towards `fall`, and its request goes to another member: FarmSet failonstatus.
     public var failsOnErrors: Bool
+    /// The part of the requests that break each member they meet: its work on one ends with a closed connection. They are
+    /// not counted among the requests that succeed or fail.
+    public var poison: Double
     /// Members whose share of the attempts is shown.
     public var odd: [Int]
     public var reports: Reports?
@@ -62,7 +65,7 @@ public struct Scenario: Sendable {
         narrows: Bool = false, arrivals: Arrivals,
         duration: Time, measuredFrom: Time = 0, clientTimeout: Time = seconds(1), attemptTimeout: Time = seconds(60),
         maxAttempts: Int = 3, fall: UInt32 = 1, retry: Time = seconds(10), recover: Time = 250_000,
-        failsOnErrors: Bool = false,
+        failsOnErrors: Bool = false, poison: Double = 0,
         odd: [Int] = [], reports: Reports? = nil, comparesLeastReported: Bool = false
     ) {
         self.name = name
@@ -81,6 +84,7 @@ public struct Scenario: Sendable {
         self.retry = retry
         self.recover = recover
         self.failsOnErrors = failsOnErrors
+        self.poison = poison
         self.odd = odd
         self.reports = reports
         self.comparesLeastReported = comparesLeastReported

@@ -2,8 +2,8 @@
 public enum Scenarios {
     /// In the order in which `farmsim run --all` runs them.
     public static let all: [Scenario] =
-        [equal, slowOne, twentyTimes, few, twoSpeeds, noisyNeighbour, slowStart, failing]
-        + [1, 5, 15].map(reportDelay) + [many] + large
+        [equal, slowOne, twentyTimes, few, twoSpeeds, noisyNeighbour, slowStart, failing, poison, broken]
+        + restarts + [1, 5, 15].map(reportDelay) + [many] + large
 
     /// The one of that name, or all whose names begin with it and a dash: `report-delay` is three. Empty when unknown.
     public static func named(_ name: String) -> [Scenario] {

@@ -72,18 +72,21 @@ import Testing
 
     /// Every request and policy: seven switches, the members waited for, and attempts up to and beyond the most there may be.
     static func situations(_ evidence: Evidence, _ ending: Ending) -> [Situation] {
-        (0..<128).flatMap { switches in
-            [(1, 3), (2, 3), (3, 3), (1, 1), (2, 1), (3, 1)].flatMap { attempts, most in
-                (0...2).map { waited in
-                    Situation(
+        var all: [Situation] = []
+        for switches in 0..<128 {
+            for (attempts, most) in [(1, 3), (2, 3), (3, 3), (1, 1), (2, 1), (3, 1)] as [(UInt32, UInt32)] {
+                for waited in 0...2 as ClosedRange<UInt32> {
+                    let situation = Situation(
                         evidence: evidence, ending: ending, idempotent: switches & 1 != 0,
                         bodyCanBeResent: switches & 2 != 0, retrySafe: switches & 4 != 0,
                         failOnTimeout: switches & 8 != 0, failingStatus: switches & 16 != 0,
                         brokeBefore: switches & 32 != 0, memberIsSound: switches & 64 != 0, waited: waited,
                         attempts: attempts, maxAttempts: most)
+                    all.append(situation)
                 }
             }
         }
+        return all
     }
 
     /// "When two members in a row close, reset or send what is no HTTP on one request, and each had answered since its last
@@ -181,10 +184,10 @@ import Testing
     /// Evidence for which a property does not hold. The words that only tell of a detail are all there, or none is.
     static let violations: [Property: Set<UInt32>] = {
         var found: [Property: Set<UInt32>] = [:]
-        let situations = situations([], .answered).filter { $0.waited != 1 && $0.attempts != 2 }
+        let all = situations([], .answered).filter { $0.waited != 1 && $0.attempts != 2 }
         for word in 0..<UInt32(1024) {
             for details in [0, 0x3C00] as [UInt32] {
-                for var situation in situations {
+                for var situation in all {
                     situation.evidence = Evidence(rawValue: word | details)
                     let verdict = situation.verdict
                     for property in Property.allCases where !property.holds(situation, verdict) {

@@ -187,7 +187,7 @@ import Testing
         let test = TestFarm(algorithm, weights: [1, 1, 1], retry: 10_000_000, recover: 1_000)
         for at in 0..<3 {
             test.rows.setState(at, admin: .on, down: true)
-            test.rows[at].pointee.tried_at = 5_000 << 1
+            test.rows[at].pointee.tried_at = 5_000 << 2
             test.rows[at].pointee.retry_at = 10_005_000
         }
         #expect(test.choose(trials: trials, now: 5_999) == nil)
@@ -206,7 +206,7 @@ import Testing
     @Test(arguments: Algorithm.allCases) func recoverIsForFarmsWithNobody(_ algorithm: Algorithm) {
         let test = TestFarm(algorithm, weights: [1, 1], retry: 10_000, recover: 1_000)
         test.rows.setState(0, admin: .on, down: true)
-        test.rows[0].pointee.tried_at = 5_000 << 1
+        test.rows[0].pointee.tried_at = 5_000 << 2
         test.rows[0].pointee.retry_at = 15_000
         for now in [UInt64(6_000), 14_999] { #expect(test.choose(now: now)?.index == 1) }
         #expect(test.choose(now: 15_000) == Choice(index: 0, isTrial: true))

@@ -331,7 +331,7 @@ import Testing
 
     /// A trial counts too, and a choice that finds nobody does not.
     @Test func trialsAndRefusals() {
-        let test = TestFarm(.hash, weights: [1])
+        let test = TestFarm(.hash, weights: [1], retry: 5)
         test.rows.setState(0, admin: .on, down: true)
         test.rows[0].pointee.retry_at = 5
         #expect(test.choose(now: 4) == nil)

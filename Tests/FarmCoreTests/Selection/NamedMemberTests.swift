@@ -166,7 +166,7 @@ import Testing
     @Test(arguments: Algorithm.allCases) func aTrial(_ algorithm: Algorithm) {
         let (test, _) = make(algorithm, [.on, .due, .due])
         #expect(test.choose(named: 2, now: Self.now) == tied(2, trial: true), "the one that was named, not another")
-        #expect(test.rows[2].pointee.tried_at == Self.now << 1 | 1)
+        #expect(test.rows[2].pointee.tried_at == Self.now << 2 | 1)
         #expect(test.choose(trials: .whenOverdue, named: 2, now: Self.now) == Choice(index: 0, isTrial: false))
         #expect(test.rows.inflight(2) == (1, 1))
     }
@@ -195,7 +195,7 @@ import Testing
         let test = TestFarm(algorithm, weights: [1, 1], retry: 10_000_000, recover: 1_000)
         for at in 0..<2 {
             test.rows.setState(at, admin: .on, down: true)
-            test.rows[at].pointee.tried_at = Self.now << 1
+            test.rows[at].pointee.tried_at = Self.now << 2
             test.rows[at].pointee.retry_at = Self.now + 10_000_000
         }
         if !hasView { test.farm.rebuilding.pointee = 1 }

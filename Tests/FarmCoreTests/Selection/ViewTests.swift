@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func theDeadlineIsTheNextTrial() {
-        let test = TestFarm(.random, weights: [1, 1, 1])
+        let test = TestFarm(.random, weights: [1, 1, 1], retry: 100)
         test.rows.setState(1, admin: .on, down: true)
         test.rows.setState(2, admin: .on, down: true)
         test.rows[1].pointee.retry_at = 900

@@ -11,8 +11,8 @@ import Testing
     private let second: UInt64 = 1_000_000
 
     typealias Failure = PassiveHealth.Failure
-    static let certain = Failure(isDoubtful: false)
-    static let doubtful = Failure(isDoubtful: true)
+    static var certain: Failure { Failure(isDoubtful: false) }
+    static var doubtful: Failure { Failure(isDoubtful: true) }
 
     private func fail(_ health: PassiveHealth, _ failure: Failure, at now: UInt64) -> PassiveHealth.Change {
         health.failed(row, failure, now: now, wallClock: 7)
@@ -37,7 +37,7 @@ import Testing
         #expect(row.state.admin == .on, "health never sets admin")
         #expect(row.pointee.status_since_us == 7)
         #expect(row.pointee.retry_at == 11 * second)
-        #expect(row.pointee.tried_at == second << 1)
+        #expect(row.pointee.tried_at == second << 2)
     }
 
     /// A certain failure is no step of the other row.

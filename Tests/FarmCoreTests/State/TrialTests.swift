@@ -157,7 +157,24 @@ import Testing
         }
         #expect(row.pointee.failed_trials == 0)
         #expect(row.pointee.retry_at == 10 * second)
-        #expect(health.nextTrial(row, for: .repeatable) == 30 * 250_000 + 10 * second)
+    }
+
+    /// When a farm is back, its members follow the first of them as soon as `retry` allows: trials while nobody was available
+    /// postpone no other.
+    @Test func strandedTrialsPostponeNoOther() {
+        let health = PassiveHealth(fall: 1, retry: 10 * second, recover: 250_000)
+        goDown(health, at: 0)
+        #expect(health.claimTrial(row, now: 5 * second, for: .stranded))
+        PassiveHealth.connected(row, began: 5 * second)
+        #expect(health.nextTrial(row, for: .repeatable) == 10 * second)
+        #expect(health.nextTrial(row, for: .other) == 20 * second)
+        #expect(health.claimTrial(row, now: 60 * second, for: .stranded))
+        #expect(!health.claimTrial(row, now: 61 * second - 1), "it has not connected")
+        health.didNotConnect(row, began: 60 * second, now: 60 * second + 10)
+        #expect(!health.claimTrial(row, now: 60 * second + 249_999))
+        #expect(health.claimTrial(row, now: 60 * second + 250_000))
+        #expect(!health.claimTrial(row, now: 70 * second + 249_999), "that was one while others served")
+        #expect(health.claimTrial(row, now: 70 * second + 250_000))
     }
 
     // MARK: Threads
@@ -182,12 +199,12 @@ import Testing
     @Test func noTwoTrialsMeet() {
         let health = PassiveHealth(fall: 1, retry: second, recover: 1_000)
         goDown(health, at: 0)
-        // inflight: trials that have not connected; errors: how often two met. usual_inflight: the clock, in ms.
+        // inflight: trials that have not connected; errors: how often two met; bytes_in: the clock.
         let shared = Shared((row: row, health: health))
         onThreads(4) { thread in
             let (row, health) = shared.value
             for _ in 0..<20_000 {
-                let now = farm_add64(&row.pointee.bytes_in, 100) + second
+                let now = farm_add64(&row.pointee.bytes_in, 100) + Self.second
                 guard health.claimTrial(row, now: now, for: .stranded) else { continue }
                 _ = farm_add64(&row.pointee.requests, 1)
                 if farm_add32(&row.pointee.inflight, 1) != 0 { _ = farm_add64(&row.pointee.errors, 1) }

@@ -1,116 +1,143 @@
-/// The trial of a member that failures put down: who tries it, and when the next may.
+/// The trials of a member that failures put down: who tries it, when the next may begin, and what a trial leaves behind.
 ///
-/// Sources/FarmCore/State/PassiveHealth.swift (claimTrial, failed, postpone, succeeded), Sources/FarmTables/RequestLife.swift (noteFailure).
-/// Time is a word that a clock moves on. Memory is ordered: a claim is a compare-and-swap, which finds the newest word in any
-/// memory model, and fails if what was read before it is old.
+/// Sources/FarmCore/State/PassiveHealth.swift (nextTrial, claimTrial, connected, didNotConnect, failed, trialHeld),
+/// Sources/FarmTables/RequestLife.swift (charge, noteFailure, noteSuccess). Time is a word that a clock moves on; its unit is
+/// `recover`. Memory is ordered: a claim is a compare-and-swap of `tried_at`, which finds the newest word in any memory model,
+/// and fails if what was read before it is old. `retry_at` is written under the lock; an old one lets a request that may be
+/// repeated try the member `retry` after the last trial, and not after twice that time.
 public enum TrialProtocol {
+    /// Who asks: as PassiveHealth.Asker, without the one that waits longest.
+    public enum Asker: Sendable {
+        case repeatable, stranded
+    }
+
     public enum Mutation: CaseIterable, Sendable {
         /// The claim is a look and a store.
         case looseClaim
-        /// A claim leaves `retry_at` where it was.
+        /// A claim leaves the moment of the last one.
         case notMovedOn
-        /// A claim makes the member due again only when somebody ends the trial.
-        case endedByHandOnly
         /// Whether it is due is not asked.
         case notDue
+        /// Whether the last trial has connected is not asked.
+        case unconnectedForgotten
+        /// The next trial waits until the last one has connected or failed, however long that takes.
+        case endedByHandOnly
+        /// That a trial has connected is stored, whoever has claimed another one meanwhile.
+        case connectedByStore
+        /// A trial that has not connected leaves its moment, however long it took.
+        case notPostponed
+        /// A trial that has failed leaves `retry_at`.
+        case notDoubled
     }
 
-    /// What a trial that failed writes, and by which look at the clock.
-    public enum Failure: CaseIterable, Sendable {
-        /// What the code did: it looked before it had the lock, and wrote over what there was.
-        case clockBeforeLock
-        /// It looks when it has the lock, and writes over what there is.
-        case overwrites
-        /// What the code does: it looks when it has the lock, and writes nothing that is earlier than what there is.
-        case neverEarlier
-    }
-
-    public static let one =
-        "two trials begin `retry` apart, by the clocks of who claimed them, unless the first has ended"
+    public static let apart =
+        "two trials begin `recover` apart, and two while others serve `retry` apart, by the clocks of who claimed them"
+    public static let alone = "no trial begins while another has not connected, unless that one has had its time"
+    public static let postponed = "after a trial that did not connect the next one waits as long as that took"
+    public static let doubled =
+        "after a trial that failed while others served the next one waits for twice `retry`, if it can know"
     public static let again = "a member that is down is due again, whoever died"
 
-    private static let retry = 1
+    private static let recover = 1
+    private static let limit = 2
     private static let never = 100
 
     /// Processes with a request each, that may try the member. Each may lose its processor anywhere, for as long as time goes on.
+    /// `clockBeforeLock`: a failure looked at the clock before it had the lock.
     public static func system(
-        _ mutation: Mutation? = nil, requests: Int = 3, deaths: Int = 1, hours: Int = 3,
-        failure: Failure = .neverEarlier
+        _ mutation: Mutation? = nil, _ askers: [Asker] = [.stranded, .stranded, .repeatable], retry: Int = 2,
+        deaths: Int = 1, hours: Int = 4, clockBeforeLock: Bool = false
     ) -> System {
         let system = System()
-        // It has been down, and is due at 1.
-        let (status, retryAt, clock) = (system.word(1), system.word(1), system.word())
+        // It went down at 0.
+        let (status, triedAt, retryAt, clock) = (system.word(1), system.word(), system.word(retry), system.word())
         let lock = system.lock()
-        // When the last trial was claimed, by the clock of who did, and 1; 0: it has ended, or there was none.
-        let last = system.note()
-        for request in 0..<requests {
-            let program = Program("request \(request + 1)")
-            let (now, due, seen) = (program.register(), program.register(), program.register())
-            let skip = program.label()
+        // Moments, by the clock of who did it, and 1; 0: never. The last claim; that of a trial which has not connected;
+        // the end of the last wait for one that did not; the last failure of a trial while others served.
+        let (last, open, waited, failed) = (system.note(), system.note(), system.note(), system.note())
+
+        for (number, asker) in askers.enumerated() {
+            let program = Program("request \(number + 1), \(asker)")
+            let (now, tried, due, known) = (program.register(), program.register(), program.register(), program.register())
+            let (unreachable, breaks, over) = (program.label(), program.label(), program.label())
+            let isStranded = asker == .stranded ? 2 : 0
             program.step("Engine.choose: the clock") { $0[now] = $0.get(clock) }
-            program.step("PassiveHealth.claimTrial: get retry_at") { $0[due] = $0.get(retryAt) }
-            program.step("PassiveHealth.claimTrial: read status, is it down and due") { turn in
-                let isDue = turn[now] >= turn[due] || mutation == .notDue
-                if turn.read(status) != 1 || !isDue { turn.end() }
+            program.step("PassiveHealth.claimTrial: read tried_at") { $0[tried] = $0.read(triedAt) }
+            program.step("PassiveHealth.claimTrial: get retry_at, when is it due") { turn in
+                let began = turn[tried] >> 2
+                let serves = max(turn.get(retryAt), began + (turn[tried] & 2 != 0 ? recover : retry))
+                let pause = asker == .stranded ? began + recover : serves
+                let waits = turn[tried] & 1 != 0 && mutation != .unconnectedForgotten
+                turn[known] = turn[failed]
+                turn[due] = !waits ? pause : mutation == .endedByHandOnly ? never : max(pause, began + limit)
             }
-            program.step("PassiveHealth.claimTrial: swap retry_at") { turn in
-                let next =
-                    switch mutation {
-                    case .endedByHandOnly: never
-                    case .notMovedOn: turn[due]
-                    default: turn[now] + retry
-                    }
+            program.step("PassiveHealth.claimTrial: read status, is it down and due") { turn in
+                if turn.read(status) != 1 || (turn[now] < turn[due] && mutation != .notDue) { turn.end() }
+            }
+            program.step("PassiveHealth.claimTrial: swap tried_at") { turn in
+                let next = mutation == .notMovedOn ? turn[tried] | 1 : turn[now] << 2 | isStranded | 1
                 if mutation == .looseClaim {
-                    turn.set(retryAt, next)
-                } else if !turn.swap(retryAt, turn[due], next) {
+                    turn.set(triedAt, next)
+                } else if !turn.swap(triedAt, turn[tried], next) {
                     return turn.end()
                 }
-                let before = turn[last] - 1
-                turn.require(before < 0 || turn[now] - before >= retry, one)
+                let pause = asker == .stranded ? recover : turn[tried] & 2 != 0 ? recover : retry
+                turn.require(turn[last] == 0 || turn[now] - (turn[last] - 1) >= pause, apart)
+                turn.require(turn[open] == 0 || turn[now] - (turn[open] - 1) >= limit, alone)
+                turn.require(turn[now] >= turn[waited] - 1, postponed)
+                turn.require(
+                    asker == .stranded || turn[known] == 0 || turn[now] >= turn[known] - 1 + 2 * retry, doubled)
                 turn[last] = turn[now] + 1
+                turn[open] = turn[now] + 1
             }
-            program.step("the member answers, or not") { turn in
-                if turn.chance(2) == 0 { return turn.go(skip) }
-                turn[now] = -1
+            program.step("it connects, or not") { if $0.chance(2) == 0 { $0.go(unreachable) } }
+            program.step("PassiveHealth.connected: swap tried_at") { turn in
+                if mutation == .connectedByStore {
+                    turn.set(triedAt, turn[now] << 2 | isStranded)
+                } else {
+                    _ = turn.swap(triedAt, turn[now] << 2 | isStranded | 1, turn[now] << 2 | isStranded)
+                }
+                if turn[open] == turn[now] + 1 { turn[open] = 0 }
             }
-            program.here(skip)
-            func clockOfFailure() {
-                program.step("RequestLife.noteFailure: the clock") { $0[due] = $0.get(clock) + 2 * retry }
-            }
-            if failure == .clockBeforeLock { clockOfFailure() }
+            program.step("the member answers, or not") { if $0.chance(2) == 0 { $0.go(breaks) } }
             program.step("RowWriting.write: apr_global_mutex_lock") { $0.take(lock) }
-            let up = program.label()
-            let again = program.label()
-            let over = program.label()
-            program.step("failed or succeeded: read status") { turn in
-                if turn.read(status) != 1 { return turn.go(over) }
-                if turn[now] == -1 { turn.go(up) }
-            }
-            if failure != .clockBeforeLock { clockOfFailure() }
-            if failure == .neverEarlier {
-                program.here(again)
-                program.step("PassiveHealth.postpone: get retry_at, is it earlier") { turn in
-                    turn[seen] = turn.get(retryAt)
-                    if turn[seen] >= turn[due] { turn.go(over) }
-                }
-                program.step("PassiveHealth.postpone: swap retry_at") { turn in
-                    turn.go(turn.swap(retryAt, turn[seen], turn[due]) ? over : again)
-                }
-            } else {
-                program.step("PassiveHealth.failed: set retry_at") { turn in
-                    turn.set(retryAt, turn[due])
-                    turn.go(over)
-                }
-            }
-            program.here(up)
-            program.step("PassiveHealth.succeeded: set retry_at 0") { turn in
+            program.step("PassiveHealth.trialHeld: read status") { if $0.read(status) != 1 { $0.go(over) } }
+            program.step("PassiveHealth.trialHeld: set retry_at 0") { turn in
                 turn.set(retryAt, 0)
-                turn[last] = 0
+                turn[failed] = 0
             }
-            program.step("PassiveHealth.succeeded: publish status") { $0.publish(status, 0) }
+            program.step("PassiveHealth.trialHeld: publish status") { turn in
+                turn.publish(status, 0)
+                turn.go(over)
+            }
+            program.here(unreachable)
+            program.step("RequestLife.charge: the clock") { $0[due] = $0.get(clock) }
+            program.step("PassiveHealth.didNotConnect: swap tried_at") { turn in
+                let took = turn[due] - turn[now]
+                let next = took > recover && mutation != .notPostponed ? turn[due] + took - recover : turn[now]
+                if turn.swap(triedAt, turn[now] << 2 | isStranded | 1, next << 2 | isStranded), took > recover {
+                    turn[waited] = turn[due] + took + 1
+                }
+                if turn[open] == turn[now] + 1 { turn[open] = 0 }
+            }
+            program.here(breaks)
+            program.step("RequestLife.noteFailure: was nobody available") { turn in
+                if asker == .stranded { turn.end() }
+            }
+            func clockOfFailure() {
+                program.step("RequestLife.noteFailure: the clock") { $0[due] = $0.get(clock) }
+            }
+            if clockBeforeLock { clockOfFailure() }
+            program.step("RowWriting.write: apr_global_mutex_lock") { $0.take(lock) }
+            program.step("PassiveHealth.failed: read status") { if $0.read(status) != 1 { $0.go(over) } }
+            if !clockBeforeLock { clockOfFailure() }
+            program.step("PassiveHealth.failed: set retry_at") { turn in
+                if mutation != .notDoubled { turn.set(retryAt, turn[due] + 2 * retry) }
+                turn[failed] = max(turn[failed], turn[due] + 1)
+            }
             program.here(over)
             program.step("RowWriting.write: apr_global_mutex_unlock") { $0.release(lock) }
-            system.process("process \(request + 1)", mortal: true, [program])
+            system.process("process \(number + 1)", mortal: true, [program])
         }
         let time = Program("time")
         for hour in 1...hours {
@@ -120,7 +147,11 @@ public enum TrialProtocol {
         system.deaths = deaths
         system.atTheEnd = { turn in
             guard turn.newest(status) == 1 else { return }
-            turn.require(turn.newest(retryAt) <= turn.newest(clock) + 16 * retry, again)
+            let (tried, now) = (turn.newest(triedAt), turn.newest(clock))
+            // A trial that was waited for all the time postpones the next by as much.
+            let isOpenForEver = mutation == .endedByHandOnly && tried & 1 != 0
+            turn.require(!isOpenForEver && tried >> 2 <= 2 * now, again)
+            turn.require(turn.newest(retryAt) <= now + 16 * retry, again)
         }
         return system
     }

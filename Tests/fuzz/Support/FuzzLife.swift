@@ -121,7 +121,8 @@ public final class FuzzLife {
         var request = farm_request()
         // Also of farms that are not there.
         request.farm = farm == 0xFF ? FARM_NONE : UInt32(farm % 5)
-        request.flags = requestFlags(flags)
+        request.flags =
+            (flags & 1 != 0 ? FARM_REQUEST_IDEMPOTENT : 0) | (flags & 16 != 0 ? FARM_REQUEST_BODY_READY : 0)
         farm_on_key(&request, "key", 3)
         let condition = farm_on_condition(child.engine, &request)
         guard condition <= 3 else { finding("the condition \(condition)") }
@@ -134,18 +135,33 @@ public final class FuzzLife {
         }
     }
 
-    /// The oldest request of a child's goes on as httpd saw it; it may choose again.
-    public func end(_ number: UInt8, saw: UInt8, status: UInt8) {
+    /// The newest request of a child's has a connection to its member.
+    public func connect(_ number: UInt8) {
+        guard let child = child(number), !child.open.isEmpty else { return }
+        let at = child.open.count - 1
+        let limit = farm_on_connect_limit(child.engine, &child.open[at])
+        guard limit == 0 || child.open[at].flags & FARM_REQUEST_TRIAL != 0 else { finding("a limit for what is no trial") }
+        farm_on_connected(child.engine, &child.open[at])
+    }
+
+    /// The oldest request of a child's goes on as httpd saw it; it may choose again. `more`: what is seen beyond the first
+    /// eight bits.
+    public func end(_ number: UInt8, saw: UInt8, status: UInt8, more: UInt8) {
         guard let child = child(number), !child.open.isEmpty else { return }
         var request = child.open.removeFirst()
         let mayResend: Int32 = status & 1 == 0 ? 1 : 0
-        if UInt32(saw) & (FARM_SAW_ANSWER | FARM_SAW_HELD) != 0 {
-            _ = farm_on_answer(child.engine, &request, UInt32(status) * 4, mayResend, FuzzHost.now)
+        let saw = UInt32(saw) | UInt32(more) << 8
+        if saw & (FARM_SAW_ANSWER | FARM_SAW_HELD) != 0 {
+            // 25 times 4 and 1 is a switch of protocols.
+            let status = status == 25 ? 101 : UInt32(status) * 4
+            _ = farm_on_answer(child.engine, &request, status, mayResend, FuzzHost.now)
         }
-        if farm_on_end(child.engine, &request, UInt32(saw), mayResend, 1, 1) == 1,
+        if farm_on_end(child.engine, &request, saw, mayResend, 1, 1) == 1,
             farm_on_choose(child.engine, &request, FuzzHost.now) == 1
         {
             child.open.append(request)
+        } else if request.broken != 0 {
+            finding("a request is over, and nobody is charged for it: \(request.broken)")
         }
     }
 
@@ -153,6 +169,7 @@ public final class FuzzLife {
         guard let child = child(number), !child.open.isEmpty else { return }
         var request = child.open.removeLast()
         farm_on_drop(child.engine, &request)
+        guard request.broken == 0 else { finding("a request is dropped, and nobody is charged for it") }
         farm_on_drop(child.engine, &request)
     }
 
