@@ -63,7 +63,7 @@ static int send_redirect(farm_ctx *ctx, const farm_fallback *fallback)
         return HTTP_SERVICE_UNAVAILABLE;
     }
     apr_table_setn(r->headers_out, "Location", location);
-    farm_on_redirected(farm_current->engine, ctx->request.farm);
+    farm_on_redirected(&ctx->request);
     return fallback->status;
 }
 
@@ -89,7 +89,7 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
         return HTTP_SERVICE_UNAVAILABLE;
     }
     ctx->forwards++;
-    farm_on_forwarded(farm_current->engine, ctx->request.farm);
+    farm_on_forwarded(&ctx->request, fallback->farm);
     if (fallback->path) {
         ctx->path = fallback->path;
         ctx->path_length = strlen(ctx->path);
@@ -99,7 +99,7 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->attempts_before += ctx->request.attempts;
     ctx->request.attempts = 0;
     ctx->request.member = FARM_NONE;
-    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY;
+    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY | FARM_REQUEST_COUNTED;
     ctx->fallback = fallback;
     if (fallback->farm == FARM_NONE) {
         ctx->member = fallback->server;

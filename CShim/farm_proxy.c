@@ -132,6 +132,7 @@ static int over(farm_ctx *ctx, int rc)
     if (ctx->as_written) {
         ctx->r->args = ctx->client_args;
     }
+    farm_outcome_of_subrequest(ctx, rc);
     return rc;
 }
 
@@ -171,8 +172,11 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
 
 static apr_status_t drop_request(void *data)
 {
+    farm_ctx *ctx = data;
+
     if (farm_current) {
-        farm_on_drop(farm_current->engine, data);
+        farm_on_drop(farm_current->engine, &ctx->request);
+        farm_outcome_of_subrequest(ctx, HTTP_INTERNAL_SERVER_ERROR);
     }
     return APR_SUCCESS;
 }
@@ -291,7 +295,7 @@ static int serve_once(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *co
         ctx->outcome = serve(ctx, worker, conf, proxyname, proxyport);
         if (ctx->outcome == DECLINED) {
             /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
-            apr_pool_cleanup_register(ctx->r->pool, &ctx->request, drop_request, apr_pool_cleanup_null);
+            apr_pool_cleanup_register(ctx->r->pool, ctx, drop_request, apr_pool_cleanup_null);
             return DECLINED;
         }
         ctx->is_ready = 0;
@@ -316,6 +320,7 @@ void farm_proxy_hooks(void)
     proxy_hook_pre_request(farm_pre_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     proxy_hook_scheme_handler(farm_scheme_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     farm_evidence_hooks();
+    farm_outcome_hooks();
     farm_answer_register();
     farm_body_register();
 }

@@ -209,9 +209,12 @@ void farm_on_route(farm_engine *engine, farm_request *request, const char *cooki
 /* Chooses a member for the next attempt and takes a place in flight. 1: request->member is set. 0: none will do. */
 int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
 
-/* Counts a request that a farm redirected, or forwarded elsewhere. */
-void farm_on_redirected(farm_engine *engine, uint32_t farm);
-void farm_on_forwarded(farm_engine *engine, uint32_t farm);
+/* Note that the farm that has the request redirects it, or forwards it: to a farm, or with FARM_NONE to a server. */
+void farm_on_redirected(farm_request *request);
+void farm_on_forwarded(farm_request *request, uint32_t farm);
+/* The request has ended. Counts its outcome and its status, once, in the farm that it was addressed to. `status`: the one
+ * that httpd's log has; `client_left`: its client has closed the connection. */
+void farm_on_finished(farm_engine *engine, farm_request *request, uint32_t status, int client_left);
 
 /* The condition of a request's farm now: 0 ok, 1 full, 2 offline, 3 down. Where only one member will do for it, the condition
  * of that member. */

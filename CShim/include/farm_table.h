@@ -132,8 +132,8 @@ typedef struct farm_farm_row {
     uint64_t cursor;            /* round robin's ticket, of the first tier that is available */
     uint64_t requests;          /* requests of clients */
     uint64_t failovers;         /* attempts after the first */
-    uint64_t redirected;
-    uint64_t forwarded;
+    uint64_t refused_before;    /* requests that had been refused when the condition in condition_seen began */
+    uint64_t line2_reserved;
     uint32_t inflight;          /* over all members, two's complement; kept while counts_inflight is 1 */
     uint32_t counts_inflight;   /* 1: its algorithm asks for the one above; written by the parent */
     uint64_t second_cursor;     /* the ticket of the second tier that is available */

@@ -188,12 +188,17 @@ private func grow(
     return UInt32(engine.setCookie(request, into: mutableBytes(into, UInt32(FARM_SET_COOKIE_MOST))))
 }
 
-@c public func farm_on_redirected(_ engine: OpaquePointer?, _ farm: UInt32) {
-    theEngine(engine)?.pointee.countRedirected(Int(farm))
+@c public func farm_on_redirected(_ request: UnsafeMutablePointer<farm_request>?) { request?.wasRedirected() }
+
+@c public func farm_on_forwarded(_ request: UnsafeMutablePointer<farm_request>?, _ farm: UInt32) {
+    request?.wasForwarded(toFarm: farm != FARM_NONE)
 }
 
-@c public func farm_on_forwarded(_ engine: OpaquePointer?, _ farm: UInt32) {
-    theEngine(engine)?.pointee.countForwarded(Int(farm))
+@c public func farm_on_finished(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ status: UInt32, _ clientLeft: Int32
+) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.finish(request, status: status, clientLeft: clientLeft != 0)
 }
 
 @c public func farm_on_choose(

@@ -93,14 +93,6 @@ extension Engine {
         let limit = row.pointee.max_inflight
         return limit != 0 && InFlight.count(row) >= limit ? .full : .ok
     }
-
-    public func countRedirected(_ farm: Int) {
-        if farm < farms.count && !isOutside { _ = farm_add64(&farms[farm].row.pointee.redirected, 1) }
-    }
-
-    public func countForwarded(_ farm: Int) {
-        if farm < farms.count && !isOutside { _ = farm_add64(&farms[farm].row.pointee.forwarded, 1) }
-    }
 }
 
 extension Farm {

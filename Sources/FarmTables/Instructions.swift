@@ -90,6 +90,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             }
         }
         request.pointee.farm = farm
+        if farm != addressed { request.pointee.came = Arrival.to.rawValue &+ 1 }
         request.pointee.expires = instruction.expires
         request.pointee.flags |= flags
         return .accepted

@@ -146,8 +146,8 @@ enum FarmCounter: CaseIterable {
         switch self {
         case .failovers: farm.row.pointee.failovers
         case .requests: farm.row.pointee.requests
-        case .redirected: farm.row.pointee.redirected
-        case .forwarded: farm.row.pointee.forwarded
+        case .redirected: farm.row.count(of: .redirected)
+        case .forwarded: farm.row.count(of: .forwarded)
         }
     }
 }

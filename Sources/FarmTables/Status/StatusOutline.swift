@@ -34,8 +34,8 @@ extension StatusSnapshot {
         out.field("available", count: UInt64(farm.available))
         out.field("requests", count: farm.row.pointee.requests)
         out.field("failovers", count: farm.row.pointee.failovers)
-        out.field("redirected", count: farm.row.pointee.redirected)
-        out.field("forwarded", count: farm.row.pointee.forwarded)
+        out.field("redirected", count: farm.row.count(of: .redirected))
+        out.field("forwarded", count: farm.row.count(of: .forwarded))
         out.field("requests_per_s", number: (farm.rates?.requests).rounded)
         out.field("failovers_per_s", number: (farm.rates?.failures).rounded)
         out.list("members", of: "member") { out in

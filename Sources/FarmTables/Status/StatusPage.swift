@@ -131,8 +131,9 @@ extension StatusSnapshot {
         out.text("</dd></div>")
         writeFact(&out, "Requests", farm.row.pointee.requests)
         writeFact(&out, "Failovers", farm.row.pointee.failovers)
-        if farm.row.pointee.redirected > 0 { writeFact(&out, "Redirected", farm.row.pointee.redirected) }
-        if farm.row.pointee.forwarded > 0 { writeFact(&out, "Forwarded", farm.row.pointee.forwarded) }
+        for outcome in [Outcome.redirected, .forwarded] where farm.row.count(of: outcome) > 0 {
+            writeFact(&out, outcome == .redirected ? "Redirected" : "Forwarded", farm.row.count(of: outcome))
+        }
         out.text("</dl>")
     }
 
