@@ -39,6 +39,8 @@
 #define FARM_DOWN_BY_MONITOR 0x20u
 /* Beside FARM_DOWN_BY_FAILURES: it stood out from its farm, and comes back in the same way. */
 #define FARM_DOWN_AS_OUTLIER 0x40u
+/* Beside FARM_DOWN_BY_MONITOR: somebody set it by farm-manager. */
+#define FARM_DOWN_BY_MANAGER 0x80u
 
 /* What failed, in a member's last_error. FARM_ERROR_STATUS has the status in the high half of the word. */
 #define FARM_ERROR_NONE 0u

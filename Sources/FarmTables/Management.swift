@@ -86,7 +86,7 @@ extension Engine {
         let changed = write(farm: UInt32(at), local: local) { row in
             let wasAvailable = farm.freshness.isAvailable(row, now: now)
             if let weight = change.weight { farm_set32(&row.pointee.weight, weight) }
-            let health = change.health.map { MonitoredHealth.note($0, row, wallClock: word.since) }
+            let health = change.health.map { MonitoredHealth.note($0, row, wallClock: word.since, byManager: true) }
             if let admin = change.admin {
                 farm_member_row_note(row).set(word) { row.publish(row.state.with(admin: admin)) }
             }

@@ -6,7 +6,7 @@ import FarmCore
 extension UnsafeMutablePointer where Pointee == farm_request {
     /// Notes what the request has come to.
     @inline(__always)
-    func note(_ outcome: Outcome) { pointee.ended = outcome.rawValue &+ 1 }
+    func note(_ outcome: RequestOutcome) { pointee.ended = outcome.rawValue &+ 1 }
 
     /// The farm that has the request redirects it.
     public func wasRedirected() { note(.redirected) }
@@ -26,9 +26,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
         let addressed = Int(request.pointee.addressed)
         guard request.pointee.flags & FARM_REQUEST_COUNTED != 0, addressed < pointee.farms.count else { return }
         request.pointee.flags &= ~FARM_REQUEST_COUNTED
-        let last = Outcome(rawValue: request.pointee.ended &- 1)
+        let last = RequestOutcome(rawValue: request.pointee.ended &- 1)
         let came = Arrival(rawValue: request.pointee.came &- 1)
-        let outcome = Outcome.of(
+        let outcome = RequestOutcome.of(
             last: last, wasForwarded: came == .forward, attempts: request.pointee.attempts, clientLeft: clientLeft)
         pointee.farm(addressed).pointee.row.count(outcome, AnswerClass(status: status))
         guard let came, last == .served, !clientLeft, Int(request.pointee.farm) < pointee.farms.count else { return }

@@ -113,7 +113,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             : judged(request, saw, bodyCanBeResent: mayResend)
         if bytesIn != 0 { _ = farm_add64(&open.row.pointee.bytes_in, bytesIn) }
         if bytesOut != 0 { _ = farm_add64(&open.row.pointee.bytes_out, bytesOut) }
-        request.note(Outcome.of(saw))
+        request.note(RequestOutcome.of(saw))
         charge(request, open, verdict.charge, answered: saw.contains(.answer) || saw.contains(.held))
         close(request, open)
         if verdict.afresh {

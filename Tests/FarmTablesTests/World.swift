@@ -111,6 +111,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
     func chosen(farm: UInt32 = 0, idempotent: Bool = true, now: UInt64 = 1) -> farm_request? {
         var request = farm_request()
         request.farm = farm
+        request.addressed = farm
         request.flags = idempotent ? FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY : 0
         return choose(&request, now: now) ? request : nil
     }

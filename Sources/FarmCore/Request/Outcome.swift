@@ -1,7 +1,7 @@
 import CFarm
 
 /// How a request of a client ended. Each request has exactly one outcome. Raw values are those of FARM_OUTCOME_*.
-public enum Outcome: UInt32, CaseIterable, Sendable {
+public enum RequestOutcome: UInt32, CaseIterable, Sendable {
     /// A member's final status, and its whole answer.
     case served = 0
     /// Members were tried and none answered, or the answer was cut short.
@@ -25,7 +25,7 @@ public enum Outcome: UInt32, CaseIterable, Sendable {
     }
 
     /// What one attempt came to, if the request ends with it.
-    public static func of(_ saw: Evidence) -> Outcome {
+    public static func of(_ saw: Evidence) -> RequestOutcome {
         if saw.contains(.client) { return .aborted }
         return saw.contains(.answer) && !saw.contains(.broke) ? .served : .failed
     }
@@ -33,7 +33,7 @@ public enum Outcome: UInt32, CaseIterable, Sendable {
     /// The outcome of a request that has ended. `last`: what it came to last, nil: no attempt has ended and the farm has sent it
     /// nowhere. `wasForwarded`: to another farm, whatever became of it there. `attempts`: members that were chosen for it.
     /// `clientLeft`: its client has closed the connection.
-    public static func of(last: Outcome?, wasForwarded: Bool, attempts: UInt32, clientLeft: Bool) -> Outcome {
+    public static func of(last: RequestOutcome?, wasForwarded: Bool, attempts: UInt32, clientLeft: Bool) -> RequestOutcome {
         if wasForwarded { return .forwarded }
         switch last {
         // The farm had answered before the client's connection was found closed, but not all of a member's answer had gone.
@@ -94,21 +94,21 @@ public enum Arrival: UInt32, CaseIterable, Sendable {
 
 /// The counts of a farm's row, or of a copy of it.
 extension UnsafeMutablePointer where Pointee == farm_farm_row {
-    /// Counts a request that has ended.
+    /// Counts a request that has ended. Who sees it sees too that the request was counted when it began.
     @inline(__always)
-    public func count(_ outcome: Outcome, _ answer: AnswerClass) {
-        _ = farm_add64(farm_row_ended(self) + Int(outcome.rawValue * FARM_CLASSES + answer.rawValue), 1)
+    public func count(_ outcome: RequestOutcome, _ answer: AnswerClass) {
+        _ = farm_add64_publish(farm_row_ended(self) + Int(outcome.rawValue * FARM_CLASSES + answer.rawValue), 1)
     }
 
-    public func count(of outcome: Outcome) -> UInt64 {
+    public func count(of outcome: RequestOutcome) -> UInt64 {
         AnswerClass.allCases.reduce(0) { $0 &+ cell(outcome, $1) }
     }
 
     public func count(of answer: AnswerClass) -> UInt64 {
-        Outcome.allCases.reduce(0) { $0 &+ cell($1, answer) }
+        RequestOutcome.allCases.reduce(0) { $0 &+ cell($1, answer) }
     }
 
-    private func cell(_ outcome: Outcome, _ answer: AnswerClass) -> UInt64 {
+    private func cell(_ outcome: RequestOutcome, _ answer: AnswerClass) -> UInt64 {
         farm_get64(farm_row_ended(self) + Int(outcome.rawValue * FARM_CLASSES + answer.rawValue))
     }
 

@@ -131,7 +131,7 @@ extension StatusSnapshot {
         out.text("</dd></div>")
         writeFact(&out, "Requests", farm.row.pointee.requests)
         writeFact(&out, "Failovers", farm.row.pointee.failovers)
-        for outcome in [Outcome.redirected, .forwarded] where farm.row.count(of: outcome) > 0 {
+        for outcome in [RequestOutcome.redirected, .forwarded] where farm.row.count(of: outcome) > 0 {
             writeFact(&out, outcome == .redirected ? "Redirected" : "Forwarded", farm.row.count(of: outcome))
         }
         out.text("</dl>")
