@@ -220,6 +220,10 @@ void farm_on_finished(farm_engine *engine, farm_request *request, uint32_t statu
  * of that member. */
 uint32_t farm_on_condition(const farm_engine *engine, const farm_request *request);
 
+/* Notes that a request is refused because its farm is in that condition. What the log shall say of it, into `into`; its
+ * length, 0: no line now, since refusals are told at most once a second and farm. */
+uint32_t farm_on_refused(farm_engine *engine, const farm_request *request, uint32_t condition, char *into, uint32_t room);
+
 /* A final status line came from the member and nothing of it has gone to the client. 1: pass it on; 0: hold it back,
  * for the request is to be sent to another member. `may_resend`: the body, if any, can be sent again. */
 int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, int may_resend, uint64_t now);

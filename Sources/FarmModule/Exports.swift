@@ -214,6 +214,15 @@ private func grow(
     return engine.pointee.condition(of: request.pointee).rawValue
 }
 
+@c public func farm_on_refused(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ condition: UInt32,
+    _ into: UnsafeMutablePointer<CChar>?, _ room: UInt32
+) -> UInt32 {
+    guard let engine = theEngine(engine), let request, into != nil else { return 0 }
+    let condition = Condition(rawValue: condition) ?? .down
+    return UInt32(engine.pointee.refused(request.pointee, condition: condition, into: mutableBytes(into, room)))
+}
+
 @c public func farm_on_answer(
     _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?,
     _ status: UInt32, _ mayResend: Int32, _ now: UInt64

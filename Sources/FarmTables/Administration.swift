@@ -73,7 +73,10 @@ extension Engine {
     public func condition(_ farm: Int) -> Condition {
         let now = farm_host_clock()
         _ = endStates(farm: farm, now: now)
-        return farms[farm].condition(now: now)
+        let condition = farms[farm].condition(now: now)
+        let deadline = watch(farm: farm, condition, now: now)
+        if deadline != .max { farms[farm].lookAgain(at: deadline) }
+        return condition
     }
 
     /// The same as it is for one request: where only one member will do, that member's.

@@ -185,6 +185,7 @@ extension Engine {
         for at in 0..<farms.count {
             _ = endStates(farm: at, now: now)
             noteHistory(farm: at, now: now)
+            watch(farm: at, now: now)
         }
     }
 }

@@ -87,6 +87,7 @@ struct StatusSnapshot: ~Copyable {
             measured.all(into: shares + first)
             measured.deallocate()
             farms.initializeElement(at: at, to: reading(farm: at, copied, members: first..<last))
+            _ = engine.watch(farm: at, farms[at].condition, now: now)
             for number in first..<last {
                 members.initializeElement(
                     at: number, to: reading(member: number, of: copied, at, isAlone: farms[at].available == 0))

@@ -42,13 +42,16 @@ import Testing
         #expect(outcome == one.expected)
     }
 
-    @Test(arguments: [
-        ([Evidence.answer, .sent], RequestOutcome.served), ([.answer], .served), ([.answer, .sent, .broke], .failed),
-        ([.answer, .sent, .broke, .client], .aborted), ([.answer, .sent, .client], .aborted), ([.held, .sent], .failed),
-        ([.client, .sent], .aborted), ([.client], .aborted), ([.broke, .sent], .failed), ([.broke, .sent, .stale], .failed),
-        ([.timeout, .sent], .failed), ([.unreachable], .failed), ([.shortage], .failed), ([], .failed),
-    ])
-    func ofAnAttempt(_ saw: Evidence, _ expected: RequestOutcome) { #expect(RequestOutcome.of(saw) == expected) }
+    @Test func ofAnAttempt() {
+        let cases: [(Evidence, RequestOutcome)] = [
+            ([.answer, .sent], .served), ([.answer], .served), ([.answer, .sent, .broke], .failed),
+            ([.answer, .sent, .broke, .client], .aborted), ([.answer, .sent, .client], .aborted),
+            ([.held, .sent], .failed), ([.client, .sent], .aborted), ([.client], .aborted), ([.broke, .sent], .failed),
+            ([.broke, .sent, .stale], .failed), ([.timeout, .sent], .failed), ([.unreachable], .failed),
+            ([.shortage], .failed), ([], .failed),
+        ]
+        for (saw, expected) in cases { #expect(RequestOutcome.of(saw) == expected, "\(saw.rawValue)") }
+    }
 
     @Test func classes() {
         let expected: [(ClosedRange<UInt32>, AnswerClass)] = [

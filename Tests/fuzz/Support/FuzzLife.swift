@@ -156,6 +156,8 @@ public final class FuzzLife {
         let farm = farm == 0xFF ? FARM_NONE : UInt32(farm)
         var request = child.open.popLast() ?? farm_request()
         farm_on_drop(child.engine, &request)
+        var reason = [CChar](repeating: 0, count: 512)
+        _ = farm_on_refused(child.engine, &request, request.farm & 7, &reason, 512)
         farm_on_redirected(&request)
         farm_on_forwarded(&request, farm)
         farm_on_finished(child.engine, &request, farm, 0)
