@@ -74,7 +74,7 @@ extension Log {
     }
 
     /// Who set a state, where that can be read as one piece just now.
-    private static func setBy(_ out: inout ByteWriter, _ sequence: UnsafePointer<UInt32>, _ note: AdminNote) {
+    private static func setBy(_ out: inout ByteWriter, _ sequence: UnsafeMutablePointer<UInt32>, _ note: AdminNote) {
         var copy = farm_admin_note()
         withUnsafeMutablePointer(to: &copy) { copy in
             guard RowWriting.read(sequence, { note.copy(to: copy) }) else { return }
