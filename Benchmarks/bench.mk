@@ -1,7 +1,7 @@
 # The benchmarks; README.md says what each measures.
 
 .PHONY: bench bench-instructions farmbench bench-choice bench-locks bench-updates bench-faults bench-limits \
-        bench-offlining bench-status
+        bench-offlining bench-status bench-blame
 
 # The time is of the measuring: what is built before is not in it.
 bench: MINUTES := 15
@@ -34,6 +34,10 @@ bench-updates: module
 bench-faults: module
 	@scripts/ensure-packages gcc
 	@$(PYTHON) Benchmarks/faults.py --module $(MODULE)
+
+bench-blame: module
+	@scripts/ensure-packages gunicorn uwsgi-core uwsgi-plugin-python3
+	@$(PYTHON) Benchmarks/blame.py --module $(MODULE)
 
 bench-limits: module
 	@scripts/ensure-packages gcc

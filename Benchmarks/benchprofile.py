@@ -79,14 +79,14 @@ HANDED_ON = {"ap_pass_brigade", "ap_get_brigade", "proxy_run_scheme_handler", "p
 # evidence in serve_once, the look at an answer's header in answer_filter.
 PARTS = {
     "choice": ["farm_on_choose", "farm_on_condition", "farm_worker_for"],
-    "URL": ["farm_canon", "begin", "farm_on_find_farm", "direct"],
+    "URL": ["farm_map_to_storage", "farm_canon", "farm_ctx_begin", "farm_of_url", "farm_on_find_farm", "take_worker", "direct"],
     "environment": ["farm_environment", "farm_environment_refused"],
     "answer filter": ["answer_filter", "farm_header_look"],
     "reverse mapping": ["farm_reverse_map", "mapped_url", "mapped_refresh", "mapped_cookie", "origin_of"],
     "accounting": ["farm_on_answer", "farm_on_end", "farm_on_drop", "farm_host_clock"],
     "body": ["farm_body_watch", "farm_body_may_fit", "farm_body_can_resend", "body_filter", "farm_body_rewind"],
     "request's header": ["farm_request_look"],
-    "hooks": ["farm_pre_request", "farm_scheme_handler", "serve_once", "farm_page_quiet", "farm_status_handler"],
+    "hooks": ["farm_pre_request", "farm_destination_ask", "keep_headers", "farm_scheme_handler", "serve_once", "farm_page_quiet", "farm_status_handler"],
 }
 PART_OF = {function: part for part, functions in PARTS.items() for function in functions}
 # What makes views, by parts of Swift's names: after a change, and once a second where a window moves. A second under callgrind

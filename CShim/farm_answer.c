@@ -7,7 +7,7 @@
 
 #include "http_connection.h"
 
-static ap_filter_rec_t *answer_handle, *drop_handle;
+static ap_filter_rec_t *answer_handle, *drop_handle, *switch_handle;
 
 /* Whether a handler tells with this brigade that the member failed it. A bad body of the client's comes this way too:
  * httpd's own reader of it sends the error towards the client itself. */
@@ -100,11 +100,13 @@ static apr_status_t first_of_answer(ap_filter_t *f, farm_ctx *ctx, apr_bucket_br
     if (broke || (ctx->member->is_http && r->headers_out == ctx->headers_before
                   && !apr_table_get(r->notes, "proxy-status"))) {
         ctx->answer = FARM_ANSWER_BROKEN;
+        ctx->no_http = !broke;
         return swallow(ctx, bb);
     }
     header = farm_header_look(r);
     if (ctx->member->is_http && contradicts_itself(r, header)) {
         ctx->answer = FARM_ANSWER_BROKEN;
+        ctx->no_http = 1;
         apr_brigade_cleanup(bb);
         /* So that the connection is not used again. */
         return APR_EGENERAL;
@@ -143,13 +145,39 @@ static apr_status_t answer_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     return ctx->answer == FARM_ANSWER_NONE ? first_of_answer(f, ctx, bb) : swallow(ctx, bb);
 }
 
+/* A tunnel's bytes do not come through the filters of the request, but mod_proxy_http sends its 101 to the client's connection
+ * first. */
+static apr_status_t switch_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    farm_ctx *ctx = f->ctx;
+    ap_filter_t *next = f->next;
+
+    if (ctx->r->status == HTTP_SWITCHING_PROTOCOLS && ctx->aside) {
+        farm_on_answer(farm_current->engine, &ctx->request, HTTP_SWITCHING_PROTOCOLS, 0, farm_host_clock());
+        farm_answer_over(ctx);
+    }
+    return ap_pass_brigade(next, bb);
+}
+
+void farm_answer_over(farm_ctx *ctx)
+{
+    if (ctx->switch_filter) {
+        ap_remove_output_filter(ctx->switch_filter);
+        ctx->switch_filter = NULL;
+    }
+}
+
 void farm_answer_expect(farm_ctx *ctx)
 {
     ctx->answer = FARM_ANSWER_NONE;
     ctx->headers_before = ctx->r->headers_out;
     ctx->answer_broke = 0;
+    ctx->no_http = 0;
     ctx->swallowed = 0;
     ctx->request.status = 0;
+    if (ctx->may_upgrade && !ctx->switch_filter) {
+        ctx->switch_filter = ap_add_output_filter_handle(switch_handle, ctx, NULL, ctx->r->connection);
+    }
     if (!ctx->watching) {
         /* What ap_add_output_filter_handle does for a filter that comes before all others, without looking for its
          * place. */
@@ -203,5 +231,6 @@ void farm_answer_register(void)
 {
     drop_handle = ap_register_output_filter("FARM_DROP", drop_filter, NULL, AP_FTYPE_RESOURCE - 1);
     ap_hook_insert_error_filter(on_error_page, NULL, NULL, APR_HOOK_REALLY_LAST);
+    switch_handle = ap_register_output_filter("FARM_SWITCH", switch_filter, NULL, AP_FTYPE_CONNECTION);
     answer_handle = ap_register_output_filter("FARM_ANSWER", answer_filter, NULL, AP_FTYPE_RESOURCE - 1);
 }

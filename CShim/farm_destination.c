@@ -1,6 +1,7 @@
 /* farm_destination.c - who serves a request next: a member of its farm; or, when none will do, whoever the farm sends it to
  * (FarmForward), unless it sends the client away (FarmRedirect). */
 #include "farm_proxy.h"
+#include "farm_sections.h"
 
 /* Forwards of one request: more are a circle. */
 #define MOST_FORWARDS 4
@@ -71,10 +72,30 @@ static void ask_of_farm(farm_ctx *ctx, const char *cookies)
     }
 }
 
+/* The request becomes one to the URL that it is forwarded to, whose sections hold from now on. */
+static int enter_forwarded(farm_ctx *ctx, const farm_fallback *fallback)
+{
+    apr_pool_t *p = ctx->r->pool;
+    apr_size_t length = ctx->as_written ? strcspn(ctx->path, "?") : ctx->path_length;
+    const char *url = apr_pstrcat(p, fallback->base, apr_pstrmemdup(p, ctx->path, length), NULL);
+    apr_table_t *headers = ctx->r->headers_in;
+    int rc = farm_sections_enter(ctx, url);
+
+    if (fallback->farm != FARM_NONE) {
+        ctx->farm_url = url;
+    }
+    if (ctx->cookies && ctx->r->headers_in != headers) {
+        /* What was taken out of the cookies is there again. */
+        ctx->cookies = farm_request_look(ctx);
+    }
+    return rc;
+}
+
 /* Another farm, or a server, takes the request over. OK, or the status for the client. */
 static int forward(farm_ctx *ctx, const farm_fallback *fallback)
 {
     const char *cookies;
+    int rc;
 
     if (ctx->forwards == MOST_FORWARDS) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00017: farm %s: %s was forwarded %d times, and would be again; "
@@ -92,25 +113,28 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->attempts_before += ctx->request.attempts;
     ctx->request.attempts = 0;
     ctx->request.member = FARM_NONE;
-    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY | FARM_REQUEST_COUNTED;
+    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY | FARM_REQUEST_BROKE | FARM_REQUEST_COUNTED;
     ctx->fallback = fallback;
+    if ((rc = enter_forwarded(ctx, fallback)) != OK) {
+        return rc;
+    }
     if (fallback->farm == FARM_NONE) {
         ctx->member = fallback->server;
         ctx->member_is_server = 1;
+        if (ctx->cookies) {
+            farm_request_hide(ctx);
+        }
         return OK;
     }
     ctx->farm = farm_current->farm_at[fallback->farm];
     ctx->request.farm = fallback->farm;
-    ctx->farm_url = apr_pstrcat(ctx->r->pool, fallback->base, ctx->path, NULL);
     cookies = farm_request_look(ctx);
-    ask_of_farm(ctx, cookies);
-    /* Its own cookie may have another name than that of the farm before. */
-    if (!ctx->cookies && cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
-        ctx->cookies = cookies;
-    }
     if (ctx->cookies) {
+        /* The whole header again: the farm before may hide cookies that this farm passes on. */
+        farm_request_stick(ctx, ctx->cookies);
         farm_request_hide(ctx);
     }
+    ask_of_farm(ctx, cookies);
     return OK;
 }
 
@@ -135,22 +159,39 @@ static int fall_back(farm_ctx *ctx, apr_uint32_t condition, int last_failure)
     return forward(ctx, fallback);
 }
 
-void farm_destination_ask(farm_ctx *ctx)
+int farm_destination_ask(farm_ctx *ctx)
 {
     const char *cookies = farm_request_look(ctx);
+    int instructs = ctx->moved_by || (cookies && farm_cookies_may_instruct(cookies)), rc;
 
-    if (cookies && farm_cookies_may_instruct(ctx->farm, cookies)) {
+    if (instructs) {
+        farm_request_instruct(ctx, ctx->moved_by ? ctx->moved_by : cookies);
+    }
+    if (ctx->walked != ctx->farm_url) {
+        if ((rc = farm_sections_enter(ctx, ctx->farm_url)) != OK) {
+            return rc;
+        }
+        cookies = farm_request_look(ctx);
+    }
+    if (instructs && cookies) {
         ctx->cookies = cookies;
-        farm_request_instruct(ctx, cookies);
         farm_request_hide(ctx);
     }
     ask_of_farm(ctx, cookies);
+    return OK;
 }
 
 int farm_destination_find(farm_ctx *ctx, int last_failure)
 {
     int rc, looks = 0;
 
+    /* A trial is given to no request that may leave the member waiting for its body. So one with a short body reads it
+     * first while a trial is due, but not when the client waits to be told by the member to send it. */
+    if (farm_body_may_be_read_ahead(ctx) && !ctx->r->expecting_100
+        && farm_on_trial_due(farm_current->engine, &ctx->request, farm_host_clock())
+        && (rc = farm_body_read_ahead(ctx)) != OK) {
+        return rc;
+    }
     while (!farm_on_choose(farm_current->engine, &ctx->request, farm_host_clock())) {
         apr_uint32_t condition = farm_on_condition(farm_current->engine, &ctx->request);
 
@@ -160,6 +201,12 @@ int farm_destination_find(farm_ctx *ctx, int last_failure)
                 continue;
             }
             condition = FARM_FULL;
+        }
+        if (condition == FARM_DOWN && farm_body_may_be_read_ahead(ctx)) {
+            if ((rc = farm_body_read_ahead(ctx)) != OK) {
+                return rc;
+            }
+            continue;
         }
         if ((rc = fall_back(ctx, condition, last_failure)) != OK || ctx->member_is_server) {
             return rc;

@@ -2,6 +2,7 @@
 #include "farm_directives.h"
 
 #include "farm_numbers.h"
+#include "farm_schemes.h"
 
 farm_conf *farm_conf_of(server_rec *s)
 {
@@ -118,7 +119,9 @@ static const char *farm_section(cmd_parms *cmd, void *dummy, const char *arg)
     farm->retry_safe = 1;
     farm->fall = 1;
     farm->retry = apr_time_from_sec(10);
+    farm->recover = apr_time_from_msec(250);
     farm->sticky_ttl = apr_time_from_sec(3600);
+    farm->samesite = "Lax";
     APR_ARRAY_PUSH(conf->farms, farm_farm *) = farm;
 
     conf->open = farm;
@@ -197,6 +200,14 @@ static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
         return farm_interval(value, apr_time_from_msec(1), apr_time_from_sec(86400), &farm->retry) ? NULL :
             apr_psprintf(p, "FarmSet retry= takes a time from 1ms to 24h, as in retry=10s, not '%s'", value);
     }
+    if (!strcasecmp(key, "recover")) {
+        if (!strcasecmp(value, "off")) {
+            farm->recover = 0;
+            return NULL;
+        }
+        return farm_interval(value, apr_time_from_msec(10), apr_time_from_sec(3600), &farm->recover) ? NULL :
+            apr_psprintf(p, "FarmSet recover= takes a time from 10ms to 1h, as in recover=250ms, or off, not '%s'", value);
+    }
     if (!strcasecmp(key, "failontimeout")) {
         return farm_word(value, "off", "on", &farm->fail_on_timeout) ? NULL : apr_psprintf(p,
             "FarmSet failontimeout= takes on or off, not '%s'", value);
@@ -224,8 +235,16 @@ static const char *farm_set_one(cmd_parms *cmd, void *dummy, const char *word)
         return farm_word(value, "off", "on", &farm->passes_cookie) ? NULL : apr_psprintf(p,
             "FarmSet passcookie= takes on or off, not '%s'", value);
     }
-    return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, failonstatus, "
-                        "failontimeout, slowstart, panic, eject, stickyttl and passcookie", key);
+    if (!strcasecmp(key, "samesite")) {
+        return farm_samesite(value, &farm->samesite) ? NULL : apr_psprintf(p,
+            "FarmSet samesite= takes lax, strict or none, not '%s'", value);
+    }
+    if (!strcasecmp(key, "cacheties")) {
+        return farm_word(value, "no-cache", "private", &farm->private_ties) ? NULL : apr_psprintf(p,
+            "FarmSet cacheties= takes no-cache or private, not '%s'", value);
+    }
+    return apr_psprintf(p, "FarmSet knows no '%s'; it takes maxattempts, retryon, fall, retry, recover, failonstatus, "
+                        "failontimeout, slowstart, panic, eject, stickyttl, samesite, passcookie and cacheties", key);
 }
 
 static const char *farm_locks(cmd_parms *cmd, void *dummy, const char *word)
@@ -365,6 +384,7 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
                          farm->line, farm->name);
             return HTTP_INTERNAL_SERVER_ERROR;
         }
+        farm_sticky_check(s, pconf, conf, i);
         if (check_redirects(s, farm) != OK) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -388,5 +408,6 @@ int farm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     if (farm_fallbacks_check(s, pconf, conf) != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    farm_schemes_check(s, ptemp, conf);
     return farm_check_metrics(s, ptemp, conf);
 }

@@ -115,6 +115,7 @@ const char *farm_forward_line(cmd_parms *cmd, void *dummy, const char *condition
         return error;
     }
     fallback->kind = FARM_FALLBACK_FORWARD;
+    farm->forwards = 1;
     fallback->url = url;
     authority = !ap_cstr_casecmpn(url, "unix:", 5) ? ap_strchr_c(url, '|') : url;
     authority = authority ? ap_strstr_c(authority, "://") : NULL;

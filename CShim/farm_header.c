@@ -28,6 +28,11 @@ const char *farm_request_look(farm_ctx *ctx)
         case BEGINNING('T', 'R', 'A', 'N'):     /* Transfer-Encoding */
             ctx->may_have_body = 1;
             break;
+        case BEGINNING('U', 'P', 'G', 'R'):     /* Upgrade, or Upgrade-Insecure-Requests */
+            if (!ap_cstr_casecmp(entry->key, "Upgrade")) {
+                ctx->may_upgrade = 1;
+            }
+            break;
         }
     }
     return joined;

@@ -1,24 +1,53 @@
 /* farm_instruction.c - instruction cookies as they come with a request and go with an answer. What stands in them Swift
  * reads and writes. */
-#include "farm_request.h"
+#include "farm_sections.h"
 
 #include <arpa/inet.h>
 
 #include "http_ssl.h"
 
-/* Whether any of them can be one of ours: most are not. */
-int farm_cookies_may_instruct(const farm_farm *farm, const char *cookies)
+/* Whether any of them can be one of ours: most are not. By default the names of all farms begin with FarmCookie's. */
+int farm_cookies_may_instruct(const char *cookies)
 {
-    return strstr(cookies, farm_current->cookie) || (farm->own_cookie && strstr(cookies, farm->own_cookie));
+    int i;
+
+    if (strstr(cookies, farm_current->cookie)) {
+        return 1;
+    }
+    for (i = 0; i < farm_current->farms->nelts; i++) {
+        const farm_farm *farm = farm_current->farm_at[i];
+
+        if (farm->sets_cookie && farm->names_cookie && strstr(cookies, farm->own_cookie)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 void farm_request_instruct(farm_ctx *ctx, const char *cookies)
 {
     const char *client = ctx->r->useragent_ip;
+    apr_uint32_t moved_to = ctx->request.farm;
 
+    ctx->request.farm = ctx->request.addressed;
     farm_on_instruct(farm_current->engine, &ctx->request, cookies, (uint32_t)strlen(cookies), client,
                      (uint32_t)strlen(client));
-    ctx->farm = farm_current->farm_at[ctx->request.farm];
+    if (ctx->moved_by && ctx->request.farm != moved_to) {
+        /* The instruction has expired since it moved the request, whose sections are that farm's by now. */
+        ctx->request.farm = moved_to;
+        ctx->request.flags &= ~(FARM_REQUEST_INSTRUCTED | FARM_REQUEST_NAMED | FARM_REQUEST_STRICT | FARM_REQUEST_OWN);
+    }
+    if (ctx->request.farm != moved_to) {
+        ctx->farm = farm_current->farm_at[ctx->request.farm];
+        ctx->farm_url = farm_move_url(ctx, ctx->request.farm);
+    }
+}
+
+void farm_request_stick(farm_ctx *ctx, const char *cookies)
+{
+    const char *client = ctx->r->useragent_ip;
+
+    farm_on_stick(farm_current->engine, &ctx->request, cookies, (uint32_t)strlen(cookies), client, (uint32_t)strlen(client));
 }
 
 /* Members do not see what steers clients, unless their farm says so. */
@@ -52,24 +81,67 @@ static int sets(void *name, const char *header, const char *value)
     return strncmp(value, name, length) || value[length] != '=';
 }
 
+static int is_set(request_rec *r, const char *name)
+{
+    return !apr_table_do(sets, (void *)name, r->headers_out, "Set-Cookie", NULL)
+        || !apr_table_do(sets, (void *)name, r->err_headers_out, "Set-Cookie", NULL);
+}
+
+static int join(void *joined, const char *name, const char *value)
+{
+    const char **all = ((void **)joined)[1];
+
+    (void)name;
+    *all = *all ? apr_pstrcat(((void **)joined)[0], *all, ", ", value, NULL) : value;
+    return 1;
+}
+
+/* Adds to Cache-Control of an answer on which a cookie is set what makes shared caches leave out the cookie, or the answer. */
+static apr_status_t ties_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    request_rec *r = f->r;
+    const farm_farm *farm = f->ctx;
+    const char *all = NULL;
+    void *joined[2] = { r->pool, (void *)&all };
+
+    apr_table_do(join, joined, r->headers_out, "Cache-Control", NULL);
+    apr_table_do(join, joined, r->err_headers_out, "Cache-Control", NULL);
+    if (all && farm_on_shares_cookies(all, (uint32_t)strlen(all), farm->private_ties)) {
+        apr_table_mergen(r->headers_out, "Cache-Control", farm->private_ties ? "private" : "no-cache=\"set-cookie\"");
+    }
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+/* The first runs after mod_expires and before mod_cache stores the answer, the second after mod_headers. */
+static ap_filter_rec_t *before_cache, *after_headers;
+
+void farm_instruction_register(void)
+{
+    before_cache = ap_register_output_filter("FARM_TIES_CACHED", ties_filter, NULL, AP_FTYPE_CONTENT_SET - 2);
+    after_headers = ap_register_output_filter("FARM_TIES", ties_filter, NULL, AP_FTYPE_CONTENT_SET);
+}
+
 void farm_answer_set_cookie(farm_ctx *ctx)
 {
     request_rec *r = ctx->r;
-    const char *name = ctx->farm->own_cookie ? ctx->farm->own_cookie : farm_current->cookie;
     char value[FARM_SET_COOKIE_MOST];
     uint32_t length;
+    int secure;
 
-    if (ctx->member_is_server || r->status >= 500
-        || !apr_table_do(sets, (void *)name, r->headers_out, "Set-Cookie", NULL)
-        || !apr_table_do(sets, (void *)name, r->err_headers_out, "Set-Cookie", NULL)) {
+    if (ctx->member_is_server || r->status >= 500 || is_set(r, ctx->farm->own_cookie) || is_set(r, farm_current->cookie)) {
         return;
     }
     length = farm_on_set_cookie(farm_current->engine, &ctx->request, value);
     if (length) {
+        /* Browsers take SameSite=None only with Secure. */
+        secure = ap_ssl_conn_is_ssl(r->connection) || !strcmp(ctx->farm->samesite, "None");
         apr_table_addn(r->headers_out, "Set-Cookie",
-                       apr_psprintf(r->pool, "%.*s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", (int)length, value,
-                                    (int)apr_time_sec(ctx->farm->sticky_ttl),
-                                    ap_ssl_conn_is_ssl(r->connection) ? "; Secure" : ""));
+                       apr_psprintf(r->pool, "%.*s; Path=/; Max-Age=%d; HttpOnly; SameSite=%s%s", (int)length, value,
+                                    (int)apr_time_sec(ctx->farm->sticky_ttl), ctx->farm->samesite,
+                                    secure ? "; Secure" : ""));
+        ap_add_output_filter_handle(before_cache, ctx->farm, r, r->connection);
+        ap_add_output_filter_handle(after_headers, ctx->farm, r, r->connection);
     }
 }
 

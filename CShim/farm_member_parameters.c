@@ -52,7 +52,7 @@ const char *farm_member_parse_url(apr_pool_t *p, farm_member *member, const char
         if (!is_unix) {
             return apr_psprintf(p, "%s '%s' lacks a host; write scheme://host:port/", directive, member->url);
         }
-        uri.hostname = uri.hostinfo = "localhost";
+        uri.hostname = uri.hostinfo = apr_pstrdup(p, "localhost");
     }
     if (uri.user || uri.password || uri.query || uri.fragment) {
         return apr_psprintf(p, "%s '%s' has more than scheme, host, port and path; write scheme://host:port/path "
@@ -62,7 +62,7 @@ const char *farm_member_parse_url(apr_pool_t *p, farm_member *member, const char
         return apr_psprintf(p, "%s '%s' has no valid port; write a number from 1 to 65535 or none", directive,
                             member->url);
     }
-    if (!uri.port && !ap_proxy_port_of_scheme(uri.scheme)) {
+    if (!is_unix && !uri.port && !ap_proxy_port_of_scheme(uri.scheme)) {
         return apr_psprintf(p, "%s '%s' lacks its port, for %s has no usual one", directive, member->url, uri.scheme);
     }
     path = uri.path ? uri.path : "";
@@ -79,6 +79,7 @@ const char *farm_member_parse_url(apr_pool_t *p, farm_member *member, const char
     member->is_ajp = !strcmp(uri.scheme, "ajp");
     member->is_http2 = uri.scheme[0] == 'h' && uri.scheme[1] == '2';
     member->is_http = (uri.scheme[0] == 'h' && !member->is_http2) || uri.scheme[0] == 'w';
+    member->is_tls = !strcmp(uri.scheme, "https") || !strcmp(uri.scheme, "wss") || !strcmp(uri.scheme, "h2");
     if (!is_unix && !ap_strchr_c(uri.hostname, ':')) {
         member->name = apr_psprintf(p, "%s:%d", uri.hostname,
                                     uri.port ? uri.port : ap_proxy_port_of_scheme(uri.scheme));

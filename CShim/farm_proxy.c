@@ -4,13 +4,16 @@
 
 #include "http_connection.h"
 
+#include "farm_schemes.h"
+#include "farm_sections.h"
+
 /* Marks a request whose URL has been seen in the fixups and names no farm: mod_proxy may since have taken a usual port
  * off it, which makes it look as if it did. */
 static farm_ctx elsewhere;
 
 /* The farm that a URL names, and the path after its name: a host that is a farm, with no port. A balancer of
  * mod_proxy_balancer's may have a farm's name. */
-static apr_uint32_t farm_of_url(const char *url, const char **path)
+apr_uint32_t farm_of_url(const char *url, const char **path)
 {
     const char *host = ap_strchr_c(url, ':'), *end;
     apr_uint32_t farm;
@@ -45,16 +48,20 @@ static apr_uint32_t farm_of_url(const char *url, const char **path)
     return farm;
 }
 
-static farm_ctx *begin(request_rec *r, const char *url)
+farm_ctx *farm_ctx_begin(request_rec *r, const char *url)
 {
     const char *path;
     apr_uint32_t farm = farm_of_url(url, &path);
+    const farm_ctx *before = farm_ctx_of(r);
+    farm_ctx *ctx;
 
     /* A socket named beside the host says where to go: that is not the farm. */
     if (farm == FARM_NONE || (!apr_is_empty_table(r->notes) && apr_table_get(r->notes, "uds_path"))) {
         return NULL;
     }
-    return farm_ctx_create(r, farm_current->farm_at[farm], farm, path);
+    ctx = farm_ctx_create(r, farm_current->farm_at[farm], farm, path);
+    farm_move_recall(ctx, before == &elsewhere ? NULL : before);
+    return ctx;
 }
 
 /* The URL of a farm has no canonical form: that depends on the scheme of the member. It stays as mod_proxy mapped it
@@ -71,7 +78,7 @@ static int farm_canon(request_rec *r, char *url)
     if (ctx && ctx->aside) {
         return DECLINED;
     }
-    if ((ctx = begin(r, r->filename + 6)) == NULL) {
+    if ((!ctx || ctx->filename != r->filename) && (ctx = farm_ctx_begin(r, r->filename + 6)) == NULL) {
         ap_set_module_config(r->request_config, &proxy_farm_module, &elsewhere);
         return DECLINED;
     }
@@ -106,6 +113,27 @@ static int direct(farm_ctx *ctx)
     /* The CGI protocols hand it to the member. */
     if (!ctx->member->is_http) {
         farm_environment(ctx);
+    }
+    return rc;
+}
+
+/* The worker for the member or server that was found, to which the request is directed; or for the next one, while none can be
+ * made, which is this host's shortage. OK, or the status for the client. */
+static int take_worker(farm_ctx *ctx, proxy_server_conf *conf, proxy_worker **worker)
+{
+    int rc;
+
+    while ((*worker = farm_worker_for(ctx, conf)) == NULL) {
+        if (ctx->member_is_server || !farm_on_end(farm_current->engine, &ctx->request, FARM_SAW_SHORTAGE,
+                                                  farm_body_can_resend(ctx), 0, 0)) {
+            return HTTP_SERVICE_UNAVAILABLE;
+        }
+        if ((rc = farm_destination_find(ctx, HTTP_SERVICE_UNAVAILABLE)) != OK) {
+            return rc;
+        }
+    }
+    if ((rc = direct(ctx)) != OK) {
+        farm_on_drop(farm_current->engine, &ctx->request);
     }
     return rc;
 }
@@ -146,39 +174,27 @@ static int farm_pre_request(proxy_worker **worker, proxy_balancer **balancer, re
     if (!farm_current || r->proxyreq != PROXYREQ_REVERSE) {
         return DECLINED;
     }
-    /* Without one, the URL came past the fixups (mod_rewrite in a directory) and is in its final form. */
+    /* Without one, the URL came past the fixups and is in its final form. */
     ctx = farm_ctx_of(r);
-    if (ctx == &elsewhere || ((!ctx || ctx->mapped != r->filename) && (ctx = begin(r, *url)) == NULL)) {
+    if (ctx == &elsewhere || ((!ctx || ctx->filename != r->filename) && (ctx = farm_ctx_begin(r, *url)) == NULL)) {
         return DECLINED;
     }
     if (is_idempotent(r)) {
-        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT | (r->method_number == M_GET || farm_body_may_fit(r) ? FARM_REQUEST_MAY_TRY : 0);
+        ctx->request.flags |= FARM_REQUEST_IDEMPOTENT;
     }
     farm_snapshot_take(ctx);
-    farm_destination_ask(ctx);
-    if ((rc = farm_destination_find(ctx, 0)) != OK) {
+    if ((rc = farm_destination_ask(ctx)) != OK) {
         return over(ctx, rc);
     }
-    *worker = farm_worker_for(ctx, conf);
-    rc = *worker ? direct(ctx) : HTTP_INTERNAL_SERVER_ERROR;
-    if (rc != OK) {
-        farm_on_drop(farm_current->engine, &ctx->request);
+    if (!ctx->may_have_body || !ap_request_has_body(r)) {
+        ctx->request.flags |= FARM_REQUEST_BODY_READY;
+    }
+    if ((rc = farm_destination_find(ctx, 0)) != OK || (rc = take_worker(ctx, conf, worker)) != OK) {
         return over(ctx, rc);
     }
     ctx->is_ready = 1;
     *url = ctx->url;
     return OK;
-}
-
-static apr_status_t drop_request(void *data)
-{
-    farm_ctx *ctx = data;
-
-    if (farm_current) {
-        farm_on_drop(farm_current->engine, &ctx->request);
-        farm_outcome_of_subrequest(ctx, HTTP_INTERNAL_SERVER_ERROR);
-    }
-    return APR_SUCCESS;
 }
 
 /* The status for a client whose last attempt ended with `rc` and nothing sent. */
@@ -187,8 +203,11 @@ static int status_of(farm_ctx *ctx, int rc)
     if (ctx->answer == FARM_ANSWER_HELD && ctx->request.status >= 400) {
         return (int)ctx->request.status;
     }
-    if (ctx->answer == FARM_ANSWER_BROKEN) {
+    if (ctx->answer == FARM_ANSWER_BROKEN || ctx->request.flags & FARM_REQUEST_SUSPECT) {
         return HTTP_BAD_GATEWAY;
+    }
+    if (ctx->saw & FARM_SAW_TIMEOUT) {
+        return HTTP_GATEWAY_TIME_OUT;
     }
     return ap_is_HTTP_ERROR(rc) ? rc : HTTP_BAD_GATEWAY;
 }
@@ -210,7 +229,7 @@ static int farm_decides(const farm_ctx *ctx, int rc)
 /* Ends the request as its last attempt has ended. */
 static int finish(farm_ctx *ctx, int rc)
 {
-    if (rc != DECLINED && is_open(ctx, rc)) {
+    if (is_open(ctx, rc)) {
         rc = status_of(ctx, rc);
         /* What the failed answer had set must not be part of httpd's own. */
         if (ctx->answer != FARM_ANSWER_NONE || ctx->member->is_http2) {
@@ -237,7 +256,8 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
                    apr_port_t proxyport, int *rc)
 {
     apr_uint64_t bytes_in, bytes_out;
-    apr_uint32_t saw;
+    apr_off_t discarded;
+    farm_ctx *outer;
 
     if (!ctx->body && (ctx->member->is_ajp || (ctx->may_have_body && ap_request_has_body(ctx->r)))) {
         farm_body_watch(ctx);
@@ -246,20 +266,22 @@ static int attempt(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf,
     if (ctx->member->is_http2) {
         farm_answer_guard(ctx);
     }
-    farm_evidence_begin();
+    farm_evidence_begin(ctx);
+    outer = farm_upload_begin(ctx);
     ctx->aside = 1;
     *rc = proxy_run_scheme_handler(ctx->r, worker, conf, ctx->url, proxyname, proxyport);
     ctx->aside = 0;
+    if ((discarded = farm_upload_end(ctx, outer)) > 0) {
+        worker->s->transferred -= discarded;
+    }
     if (ctx->member->is_http2) {
         farm_answer_unguard(ctx);
     }
-    if (*rc == DECLINED) {
-        return 0;
-    }
     note_overridden(ctx, *rc);
-    saw = farm_evidence(ctx, worker, *rc);
+    ctx->saw = *rc == DECLINED ? farm_schemes_declined(ctx) : farm_evidence(ctx, worker, *rc);
+    *rc = *rc == DECLINED ? HTTP_SERVICE_UNAVAILABLE : *rc;
     farm_worker_moved(worker, &bytes_in, &bytes_out);
-    return farm_on_end(farm_current->engine, &ctx->request, saw, farm_body_can_resend(ctx), bytes_in, bytes_out);
+    return farm_on_end(farm_current->engine, &ctx->request, ctx->saw, farm_body_can_resend(ctx), bytes_in, bytes_out);
 }
 
 /* Attempts until one is the last. */
@@ -268,19 +290,14 @@ static int serve(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *conf, c
 {
     int rc, last, again;
 
-    while ((again = attempt(ctx, worker, conf, proxyname, proxyport, &rc)) || (rc != DECLINED && farm_decides(ctx, rc))) {
+    while ((again = attempt(ctx, worker, conf, proxyname, proxyport, &rc)) || farm_decides(ctx, rc)) {
         last = status_of(ctx, rc);
         farm_snapshot_restore(ctx);
         farm_environment(ctx);
         farm_body_rewind(ctx);
         rc = again ? farm_destination_find(ctx, last) : farm_destination_give_up(ctx, last);
-        if (rc != OK) {
+        if (rc != OK || (rc = take_worker(ctx, conf, &worker)) != OK) {
             return rc;
-        }
-        worker = farm_worker_for(ctx, conf);
-        if (!worker || (rc = direct(ctx)) != OK) {
-            farm_on_drop(farm_current->engine, &ctx->request);
-            return worker ? rc : HTTP_INTERNAL_SERVER_ERROR;
         }
     }
     return finish(ctx, rc);
@@ -293,11 +310,7 @@ static int serve_once(farm_ctx *ctx, proxy_worker *worker, proxy_server_conf *co
     /* With a ProxyRemote that failed, mod_proxy asks again without it. What has been attempted and judged is over. */
     if (ctx->is_ready) {
         ctx->outcome = serve(ctx, worker, conf, proxyname, proxyport);
-        if (ctx->outcome == DECLINED) {
-            /* mod_proxy asks again, without the ProxyRemote it tried, or gives up. */
-            apr_pool_cleanup_register(ctx->r->pool, ctx, drop_request, apr_pool_cleanup_null);
-            return DECLINED;
-        }
+        farm_answer_over(ctx);
         ctx->is_ready = 0;
         over(ctx, ctx->outcome);
     }
@@ -319,8 +332,12 @@ void farm_proxy_hooks(void)
     proxy_hook_canon_handler(farm_canon, NULL, NULL, APR_HOOK_REALLY_FIRST);
     proxy_hook_pre_request(farm_pre_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     proxy_hook_scheme_handler(farm_scheme_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    farm_move_hooks();
+    farm_sections_hooks();
     farm_evidence_hooks();
     farm_outcome_hooks();
     farm_answer_register();
     farm_body_register();
+    farm_upload_register();
+    farm_instruction_register();
 }

@@ -209,13 +209,3 @@ void farm_proxy_inherit(proxy_worker *worker, const proxy_worker *from)
     apr_cpystrn(worker->s->upgrade, from->s->upgrade, sizeof(worker->s->upgrade));
     worker->section_config = from->section_config;
 }
-
-int farm_proxy_has_parameters(const proxy_worker *worker)
-{
-    const proxy_worker_shared *s = worker->s;
-
-    return s->acquire_set || s->conn_timeout_set || s->ping_timeout_set || s->timeout_set || s->address_ttl_set
-        || s->disablereuse_set || s->keepalive_set || s->io_buffer_size_set || s->recv_buffer_size_set
-        || s->response_field_size_set || s->ttl || s->hmax || s->min || s->smax != -1 || s->flush_packets != flush_off
-        || s->flush_wait != PROXY_FLUSH_WAIT || *s->secret || *s->upgrade || worker->section_config;
-}

@@ -15,6 +15,7 @@ farm_ctx *farm_ctx_create(request_rec *r, farm_farm *farm, apr_uint32_t number, 
     ctx->request.addressed = number;
     ctx->request.member = FARM_NONE;
     ctx->mapped = r->filename;
+    ctx->filename = r->filename;
     ctx->path = path;
     ctx->path_length = strlen(path);
     ap_set_module_config(r->request_config, &proxy_farm_module, ctx);

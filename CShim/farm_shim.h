@@ -47,6 +47,7 @@ typedef struct farm_member {
     int is_ajp;
     int is_http;                        /* http, https, ws, wss: carried by mod_proxy_http */
     int is_http2;
+    int is_tls;                         /* https, wss, h2 */
 } farm_member;
 
 typedef struct farm_parameter {
@@ -56,6 +57,7 @@ typedef struct farm_parameter {
 
 /* A condition of a farm, as Swift numbers them; the last is ours, for the fallback of them all. */
 #define FARM_FULL 1
+#define FARM_DOWN 3
 #define FARM_ANY_CONDITION 4
 
 typedef enum { FARM_FALLBACK_BUSY, FARM_FALLBACK_REDIRECT, FARM_FALLBACK_FORWARD } farm_fallback_kind;
@@ -90,16 +92,22 @@ typedef struct farm_farm {
     apr_interval_time_t expect;         /* FarmExpectUpdate; 0: off */
     int expect_ignore, takes_reports;
     int max_attempts, retry_safe, fall, fail_on_timeout;
-    apr_interval_time_t retry;
+    apr_interval_time_t retry, recover; /* recover: 0 is off */
     apr_uint64_t fail_on_status[10];
     apr_interval_time_t slowstart;
     int panic, eject;
     const char *sticky_cookie, *sticky_parameter;   /* of FarmSticky route; NULL: off */
     int sets_cookie;                    /* FarmSticky cookie */
-    const char *own_cookie;             /* its name; NULL: FarmCookie's */
+    const char *own_cookie;             /* its name; NULL until farm_sticky_check gives it the usual one */
+    int names_cookie;                   /* FarmSticky cookie gives it */
+    const char *sticky_file;            /* where that line stands */
+    int sticky_line;
     apr_interval_time_t sticky_ttl;
+    const char *samesite;               /* of it, as it stands in Set-Cookie */
+    int private_ties;                   /* FarmSet cacheties=private */
     int passes_cookie;
     farm_fallback *fallbacks[FARM_ANY_CONDITION + 1];   /* by condition */
+    int forwards;                       /* one of them is a FarmForward */
     apr_hash_t *origins;                /* "scheme://host:port" -> apr_array_header_t of farm_member * */
     apr_hash_t *hosts;                  /* host -> farm_member * */
 } farm_farm;
@@ -108,7 +116,7 @@ typedef struct farm_secret farm_secret; /* farm_secret.c */
 typedef struct farm_sites farm_sites;   /* farm_proxy_workers.c */
 
 /* One per virtual host. That of the main server is the configuration, since farms are visible in every virtual host;
- * of the others only `sites` is used. */
+ * of the others only `sites` and `tls_sections` are used. */
 typedef struct farm_conf {
     apr_array_header_t *farms;          /* of farm_farm * */
     farm_farm *open;                    /* the <Farm> being read */
@@ -127,6 +135,7 @@ typedef struct farm_conf {
     farm_farm **farm_at;                /* by number in config.farms */
     apr_uint32_t last_found;            /* the farm that a URL named last: most often the next one does too */
     farm_sites *sites;                  /* the workers of this virtual host */
+    apr_array_header_t *tls_sections;   /* farm_sections.c: of this virtual host; NULL: none */
 } farm_conf;
 
 /* The configuration in force; NULL until there is a farm. */

@@ -37,7 +37,10 @@ const char *farm_sticky_line(cmd_parms *cmd, void *dummy, const char *word, cons
     if (!strcasecmp(word, "cookie")) {
         farm->sticky_cookie = NULL;
         farm->sets_cookie = 1;
+        farm->sticky_file = cmd->directive->filename;
+        farm->sticky_line = cmd->directive->line_num;
         farm->own_cookie = names;
+        farm->names_cookie = names != NULL;
         return names ? farm_check_cookie_name(cmd->pool, "FarmSticky cookie", names) : NULL;
     }
     if (strcasecmp(word, "route")) {
@@ -55,6 +58,45 @@ const char *farm_sticky_line(cmd_parms *cmd, void *dummy, const char *word, cons
                             "parameter, as in JSESSIONID|jsessionid, not '%s'", names);
     }
     return NULL;
+}
+
+int farm_samesite(const char *word, const char **into)
+{
+    static const char *const words[] = { "Lax", "Strict", "None" };
+    unsigned int i;
+
+    for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (!strcasecmp(word, words[i])) {
+            *into = words[i];
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The name of a farm's cookie, when FarmCookie's is known; two farms of one site would overwrite each other's. */
+void farm_sticky_check(server_rec *s, apr_pool_t *p, farm_conf *conf, int number)
+{
+    farm_farm *farm = APR_ARRAY_IDX(conf->farms, number, farm_farm *);
+    int i;
+
+    if (!farm->sets_cookie) {
+        return;
+    }
+    if (!farm->own_cookie) {
+        farm->own_cookie = apr_pstrcat(p, conf->cookie, ".", farm->key, NULL);
+    }
+    for (i = 0; i < number; i++) {
+        const farm_farm *other = APR_ARRAY_IDX(conf->farms, i, farm_farm *);
+
+        if (other->sets_cookie && !strcmp(other->own_cookie, farm->own_cookie)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "FARM00055: %s:%d: the cookie of <Farm %s>, %s, has the name of that "
+                         "of <Farm %s> (%s:%d), and each overwrites the other at a client of both; write FarmSticky cookie "
+                         "with a name of its own, or without one", farm->sticky_file, farm->sticky_line, farm->name,
+                         farm->own_cookie, other->name, other->sticky_file, other->sticky_line);
+            return;
+        }
+    }
 }
 
 void farm_request_tie(request_rec *r, const char *cookies, farm_request *request)

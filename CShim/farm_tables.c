@@ -80,6 +80,7 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
         farms[i].fail_on_timeout = (uint32_t)farm->fail_on_timeout;
         farms[i].fall = (uint32_t)farm->fall;
         farms[i].retry_us = (uint64_t)farm->retry;
+        farms[i].recover_us = (uint64_t)farm->recover;
         memcpy(farms[i].fail_on_status, farm->fail_on_status, sizeof(farms[i].fail_on_status));
         farms[i].load = farm->load;
         farms[i].load_length = farm->load ? (uint32_t)strlen(farm->load) : 0;
@@ -92,8 +93,8 @@ static void describe(apr_pool_t *pconf, farm_conf *conf)
         farms[i].sticky_cookie_length = farm->sticky_cookie ? (uint32_t)strlen(farm->sticky_cookie) : 0;
         farms[i].sticky_parameter = farm->sticky_parameter;
         farms[i].sticky_parameter_length = farm->sticky_cookie ? (uint32_t)strlen(farm->sticky_parameter) : 0;
-        farms[i].instruction_cookie = farm->own_cookie ? farm->own_cookie : conf->cookie;
-        farms[i].instruction_cookie_length = (uint32_t)strlen(farms[i].instruction_cookie);
+        farms[i].instruction_cookie = farm->own_cookie;
+        farms[i].instruction_cookie_length = farm->own_cookie ? (uint32_t)strlen(farm->own_cookie) : 0;
         farms[i].sets_cookie = (uint32_t)farm->sets_cookie;
         farms[i].sticky_seconds = (uint32_t)apr_time_sec(farm->sticky_ttl);
         farms[i].passes_cookie = (uint32_t)farm->passes_cookie;

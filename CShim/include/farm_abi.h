@@ -56,7 +56,7 @@ typedef struct farm_farm_config {
     const char *sticky_parameter;
     uint32_t sticky_cookie_length;
     uint32_t sticky_parameter_length;
-    const char *instruction_cookie; /* FarmSticky cookie's name, or FarmCookie's */
+    const char *instruction_cookie; /* the name of the cookie of FarmSticky cookie */
     uint32_t instruction_cookie_length;
     uint32_t sets_cookie;       /* 1: FarmSticky cookie */
     uint32_t sticky_seconds;    /* lifetime of the module's own cookie */
@@ -143,18 +143,20 @@ void farm_on_sweep(farm_tables *tables);
 #define FARM_REQUEST_IDEMPOTENT 1u      /* the method may be repeated (RFC 9110, 9.2.2) */
 #define FARM_REQUEST_OPEN 2u            /* an attempt holds a place at a member */
 #define FARM_REQUEST_TRIAL 4u
-#define FARM_REQUEST_MAY_TRY 16u        /* and its body, if any, can be sent again: it may try a member that is down */
 #define FARM_REQUEST_AFRESH 32u         /* it met a kept connection that was closed just then, and began afresh */
 #define FARM_REQUEST_USED_UP 64u        /* another attempt would have been right, but it has had as many as it may */
 #define FARM_REQUEST_COUNTED 8u         /* the farm's count of requests has it */
 #define FARM_REQUEST_KEYED 128u         /* it has a key for an algorithm that wants one */
-#define FARM_REQUEST_ASKED 256u         /* it only asks who would serve it: it tries no member that is down */
+#define FARM_REQUEST_ASKED 256u         /* it only asks who would serve it: it tries no member that is down, and nothing is counted */
 #define FARM_REQUEST_NAMED 512u         /* it names a member to be served by: `named` */
 #define FARM_REQUEST_TIED 1024u         /* that member was chosen for it, or the one that stands in for it */
 #define FARM_REQUEST_INSTRUCTED 2048u   /* an instruction holds for it */
 #define FARM_REQUEST_STRICT 4096u       /* with NAMED: never another member, but the one that stands in for it */
-#define FARM_REQUEST_PLAIN 8192u        /* the instruction says no more than the module's own do */
+#define FARM_REQUEST_OWN 32768u         /* with NAMED: by the module's own cookie */
+#define FARM_REQUEST_MOVES 65536u       /* with OWN: that member is away, and the client is tied to the one chosen from now on */
 #define FARM_REQUEST_BROKE 131072u      /* the member that it reached last broke it off, and had answered since its last failure */
+#define FARM_REQUEST_BODY_READY 16384u  /* it has no body, or its body has been read and is kept: it may try a member that is down */
+#define FARM_REQUEST_STRANDED 524288u   /* with TRIAL: no member of the farm was available when it was chosen */
 #define FARM_REQUEST_SUSPECT 262144u    /* it broke two members in a row: it is not sent to another */
 
 typedef struct farm_request {
@@ -163,11 +165,12 @@ typedef struct farm_request {
     uint32_t farm;              /* index in farm_config.farms; set by the caller */
     uint32_t member;            /* index in farm_config.members, or FARM_NONE */
     uint32_t attempts;          /* attempts begun */
-    uint32_t flags;             /* IDEMPOTENT and MAY_TRY are set by the caller, the others by Swift */
+    uint32_t flags;             /* IDEMPOTENT and BODY_READY are set by the caller, the others by Swift */
     uint32_t status;            /* final status of this attempt's answer; 0: none yet */
     uint32_t named;             /* farm-local; with FARM_REQUEST_NAMED */
     uint32_t addressed;         /* the farm that the URL named; set by the caller */
     uint64_t expires;           /* Unix time in seconds of its instruction; with FARM_REQUEST_INSTRUCTED */
+    uint64_t tie;               /* a hash of that cookie; with FARM_REQUEST_OWN */
     uint32_t broken;            /* bit N: attempt N failed after it had begun, and no member is charged for it yet */
     uint32_t waited;            /* attempts whose answer did not come in time */
     uint32_t ended;             /* how it ended: FARM_OUTCOME_* and 1; 0: it has not */
@@ -187,19 +190,30 @@ uint32_t farm_on_find_farm(const farm_engine *engine, const char *host, uint32_t
 void farm_on_key(farm_request *request, const char *text, uint32_t length);
 
 /* Longest value of a cookie that the module sets, its name included. */
-#define FARM_SET_COOKIE_MOST 800
+#define FARM_SET_COOKIE_MOST 896
 
 /* Follows the instruction that holds for a request, if one of its cookies does: the farm, member and flags of the request
  * may change. `client`: its address. Any cookie that is not followed is counted by reason and logged. Before the first
  * choice. */
 void farm_on_instruct(farm_engine *engine, farm_request *request, const char *cookies, uint32_t cookies_length,
                       const char *client, uint32_t client_length);
-/* Takes instruction cookies out of a Cookie header, for members that shall not see them. `into` has room for as many bytes.
- * The new length, or FARM_NONE when it stays as it is. */
+/* The farm that a request's cookies send it to, or the one that it is addressed to. Nothing is counted or noted, and the request
+ * stays as it is: farm_on_instruct follows when it is served. */
+uint32_t farm_on_target(farm_engine *engine, const farm_request *request, const char *cookies, uint32_t cookies_length,
+                        const char *client, uint32_t client_length);
+/* Looks at the cookie of the farm that a request was forwarded to: ties the request to the member that it names. */
+void farm_on_stick(farm_engine *engine, farm_request *request, const char *cookies, uint32_t cookies_length,
+                   const char *client, uint32_t client_length);
+/* Takes instruction cookies, and those of all farms, out of a Cookie header, for members that shall not see them. `into` has
+ * room for as many bytes. The new length, or FARM_NONE when it stays as it is. */
 uint32_t farm_on_hide(farm_engine *engine, const farm_request *request, const char *cookies, uint32_t length, char *into);
 /* The cookie that the answer of the member now open shall set, `NAME=VALUE`, or nothing: its length, at most
  * FARM_SET_COOKIE_MOST. */
 uint32_t farm_on_set_cookie(farm_engine *engine, const farm_request *request, char *into);
+
+/* Whether an answer with this Cache-Control header invites a shared cache to keep it, and a cookie that is set on it.
+ * `is_private`: `private` among it keeps the answer out, whatever else it says. */
+int farm_on_shares_cookies(const char *cache_control, uint32_t length, int is_private);
 
 /* Ties a request to the member that the route of its cookie or path parameter names, where its farm asks for that and
  * there is such a member. `cookies`: the values of its Cookie headers, joined by "; " or ","; each may be NULL. */
@@ -215,6 +229,8 @@ void farm_on_forwarded(farm_request *request, uint32_t farm);
 /* The request has ended. Counts its outcome and its status, once, in the farm that it was addressed to. `status`: the one
  * that httpd's log has; `client_left`: its client has closed the connection. */
 void farm_on_finished(farm_engine *engine, farm_request *request, uint32_t status, int client_left);
+/* Whether a member of a request's farm waits for a trial that is due: worth reading a short body for before the choice. */
+int farm_on_trial_due(farm_engine *engine, const farm_request *request, uint64_t now);
 
 /* The condition of a request's farm now: 0 ok, 1 full, 2 offline, 3 down. Where only one member will do for it, the condition
  * of that member. */
@@ -237,6 +253,7 @@ int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, 
 #define FARM_SAW_CLIENT 32u             /* the client went away or sent a bad or late body */
 #define FARM_SAW_SHORTAGE 64u           /* this host had no connection, file or port left */
 #define FARM_SAW_STALE 256u             /* with BREAK: no byte came, and the connection had been kept from before */
+#define FARM_SAW_BODY 512u              /* with BREAK: the request's body was still being written */
 #define FARM_SAW_UNREACHABLE 128u       /* no connection could be made, or the name does not resolve */
 #define FARM_SAW_TLS 1024u              /* with BREAK: the TLS handshake failed */
 #define FARM_SAW_NO_HTTP 2048u          /* with BREAK: what it sent is no HTTP */
@@ -247,6 +264,12 @@ int farm_on_answer(farm_engine *engine, farm_request *request, uint32_t status, 
  * request is over. `bytes_in` came from the member, `bytes_out` went to it. */
 int farm_on_end(farm_engine *engine, farm_request *request, uint32_t saw, int may_resend, uint64_t bytes_in,
                 uint64_t bytes_out);
+
+/* The open attempt, a trial, has a connection to its member. Harmless for any other. */
+void farm_on_connected(farm_engine *engine, farm_request *request);
+
+/* Microseconds that the open attempt may take to connect, if it is a trial; 0: as long as the member's parameters allow. */
+uint64_t farm_on_connect_limit(const farm_engine *engine, const farm_request *request);
 
 /* Gives back what a request still holds when its memory goes; nothing is charged. Harmless when nothing is open. */
 void farm_on_drop(farm_engine *engine, farm_request *request);

@@ -212,7 +212,8 @@ typedef struct farm_member_row {
     uint32_t doubts;            /* doubtful failures in a row */
     uint32_t last_error;        /* what failed: FARM_ERROR_*, with a status in the high half */
     uint32_t fresh_told;        /* 1: the log has told that it no longer reports; written by the parent */
-    uint64_t failures_reserved[2];
+    uint64_t switched_at;       /* monotonic us of its last 101; 0: none */
+    uint64_t failures_reserved;
     /* lines 17 to 21 */
     farm_admin_note note;
 } farm_member_row;

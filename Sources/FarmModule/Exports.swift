@@ -171,6 +171,29 @@ private func grow(
     engine.instruct(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
 }
 
+@c public func farm_on_target(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
+    _ cookiesLength: UInt32, _ client: UnsafePointer<CChar>?, _ clientLength: UInt32
+) -> UInt32 {
+    guard let request else { return FARM_NONE }
+    guard let engine = theEngine(engine) else { return request.pointee.farm }
+    return engine.target(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
+}
+
+@c public func farm_on_stick(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
+    _ cookiesLength: UInt32, _ client: UnsafePointer<CChar>?, _ clientLength: UInt32
+) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.stick(request, cookies: bytes(cookies, cookiesLength), client: bytes(client, clientLength))
+}
+
+@c public func farm_on_shares_cookies(
+    _ cacheControl: UnsafePointer<CChar>?, _ length: UInt32, _ isPrivate: Int32
+) -> Int32 {
+    CacheControl.sharesCookies(bytes(cacheControl, length), privateIsEnough: isPrivate != 0) ? 1 : 0
+}
+
 @c public func farm_on_hide(
     _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ cookies: UnsafePointer<CChar>?,
     _ length: UInt32,
@@ -209,6 +232,13 @@ private func grow(
     return engine.choose(request, now: now) ? 1 : 0
 }
 
+@c public func farm_on_trial_due(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ now: UInt64
+) -> Int32 {
+    guard let engine = theEngine(engine), let request else { return 0 }
+    return engine.trialIsDue(request, now: now) ? 1 : 0
+}
+
 @c public func farm_on_condition(_ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?) -> UInt32 {
     guard let engine = theEngine(engine), let request else { return Condition.down.rawValue }
     return engine.pointee.condition(of: request.pointee).rawValue
@@ -239,6 +269,16 @@ private func grow(
     return engine.end(
         request, saw: Evidence(rawValue: saw), mayResend: mayResend != 0, bytesIn: bytesIn,
         bytesOut: bytesOut) ? 1 : 0
+}
+
+@c public func farm_on_connected(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.connected(request)
+}
+
+@c public func farm_on_connect_limit(_ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?) -> UInt64 {
+    guard let engine = theEngine(engine), let request else { return 0 }
+    return engine.connectLimit(request)
 }
 
 @c public func farm_on_drop(_ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?) {

@@ -39,7 +39,8 @@ final class FarmBalancer: Balancer {
         let process = process(of: client)
         guard let choice = farms[process].choose(wish, now: now, random: RandomSource(state: seed)) else { return nil }
         _ = farm_add64(&memory.row(choice.index).pointee.requests, 1)
-        return Pick(member: choice.index, isTrial: choice.isTrial, process: process)
+        return Pick(
+            member: choice.index, isTrial: choice.isTrial, isStranded: choice.isStranded, process: process)
     }
 
     /// A server's processes are not asked equally: here the part of the requests that come to the first half of them is the
@@ -56,9 +57,15 @@ final class FarmBalancer: Balancer {
     func ended(_ pick: Pick, charge: Verdict.Charge, wasAnswered: Bool, took: Time, now: Time) {
         // As many bytes as the request took time: `traffic` needs something to go by.
         if wasAnswered { _ = farm_add64(&memory.row(pick.member).pointee.bytes_in, took) }
-        memory.charge(pick.member, charge, wasTrial: pick.isTrial, wasAnswered: wasAnswered, now: now)
+        memory.charge(pick, charge, wasAnswered: wasAnswered, took: took, now: now)
         farms[pick.process].giveBack(memory.members[pick.process][pick.member])
     }
+
+    func blamed(_ pick: Pick, isDoubtful: Bool, isOfRequest: Bool, now: Time) {
+        memory.blame(pick, isDoubtful: isDoubtful, isOfRequest: isOfRequest, now: now)
+    }
+
+    func isSound(_ member: Int) -> Bool { memory.isSound(member) }
 
     func join(_ member: Int, now: Time) {
         memory.setOn(member)

@@ -5,12 +5,15 @@ public struct Pick: Equatable, Sendable {
     public var member: Int
     /// The one request by which a member that failures put down is tried.
     public var isTrial: Bool
+    /// A trial while no member is available.
+    public var isStranded: Bool
     /// The process of the balancer that picked it.
     public var process: Int
 
-    public init(member: Int, isTrial: Bool = false, process: Int = 0) {
+    public init(member: Int, isTrial: Bool = false, isStranded: Bool = false, process: Int = 0) {
         self.member = member
         self.isTrial = isTrial
+        self.isStranded = isStranded
         self.process = process
     }
 }
@@ -25,6 +28,11 @@ public protocol Balancer: AnyObject {
     func answered(_ member: Int, latency: Time, isError: Bool, now: Time)
     /// The attempt is over: gives the place back, and charges the member. `answered` was called before if `wasAnswered`.
     func ended(_ pick: Pick, charge: Verdict.Charge, wasAnswered: Bool, took: Time, now: Time)
+    /// Charges a member that broke a request, when it is known whether another member could answer it. `isOfRequest`: several
+    /// members broke it.
+    func blamed(_ pick: Pick, isDoubtful: Bool, isOfRequest: Bool, now: Time)
+    /// Whether a member has answered since its last failure, as this balancer knows it.
+    func isSound(_ member: Int) -> Bool
     /// A member becomes available.
     func join(_ member: Int, now: Time)
     /// A member's report reached this balancer.

@@ -13,7 +13,7 @@ final class FarmMemory {
 
     init(_ scenario: Scenario) {
         let count = scenario.members.count
-        health = PassiveHealth(fall: scenario.fall, retry: scenario.retry)
+        health = PassiveHealth(fall: scenario.fall, retry: scenario.retry, recover: scenario.recover)
         farm = .allocate(capacity: 1)
         farm.initialize(to: farm_farm_row())
         rows = .allocate(capacity: count)
@@ -47,21 +47,45 @@ final class FarmMemory {
         changed()
     }
 
-    /// The end of an attempt as the module charges it: see RequestLife in FarmTables.
-    func charge(_ member: Int, _ charge: Verdict.Charge, wasTrial: Bool, wasAnswered: Bool, now: Time) {
-        let row = row(member)
+    /// Whether a member has answered since its last failure, or never failed.
+    func isSound(_ member: Int) -> Bool { !PassiveHealth.successMatters(row(member)) }
+
+    /// The end of an attempt as the module charges it: see RequestLife in FarmTables. A member that broke the request is
+    /// charged by `blame`, when it is known whether another one answers.
+    func charge(_ pick: Pick, _ charge: Verdict.Charge, wasAnswered: Bool, took: Time, now: Time) {
+        let row = row(pick.member)
+        if pick.isTrial {
+            if charge == .unreachable {
+                health.didNotConnect(row, began: now - took, now: now)
+            } else {
+                PassiveHealth.connected(row, began: now - took)
+            }
+        }
         switch charge {
         case .nothing:
             break
         case .success:
-            guard PassiveHealth.successMatters(row, wasTrial: wasTrial) else { return }
-            if health.succeeded(row, wasTrial: wasTrial, wallClock: now) == .cameUp { changed() }
-        case .error, .failure:
+            if pick.isTrial && health.trialHeld(row, wallClock: now) == .cameUp { changed() }
+            if PassiveHealth.successMatters(row) { PassiveHealth.completed(row) }
+        case .error, .broken, .unreachable:
             if !wasAnswered { Experience.failed(row, now: now) }
-            guard charge == .failure else { return }
-            let change = health.failed(row, wasTrial: wasTrial, now: now, wallClock: now)
-            if change == .wentDown || change == .stillDown { changed() }
+            if charge == .unreachable { blame(pick, isDoubtful: false, isOfRequest: false, now: now) }
         }
+    }
+
+    /// Charges a member for a request that it could not serve. `isOfRequest`: others could not serve it either.
+    func blame(_ pick: Pick, isDoubtful: Bool, isOfRequest: Bool, now: Time) {
+        let row = row(pick.member)
+        var failure = PassiveHealth.Failure(
+            isDoubtful: isDoubtful, wasTrial: pick.isTrial && !pick.isStranded && !isOfRequest)
+        if isDoubtful && health.isLastDoubt(row, now: now) {
+            failure.mayPutDown =
+                DoubtGuard(
+                    UnsafeBufferPointer(members[0]), freshness: .off, retry: health.retry, now: now
+                ).mayPutDown
+        }
+        let change = health.failed(row, failure, now: now, wallClock: now)
+        if change == .wentDown || change == .stillDown { changed() }
     }
 
     func changed() { _ = farm_add64(&farm.pointee.generation, 1 << 32) }

@@ -16,6 +16,12 @@ public final class Simulation {
         var pick = Pick(member: 0)
         var chosenAt: Time = 0
         var isOpen = false
+        /// Attempts that broke, whose members are not charged yet.
+        var broken: [Pick] = []
+        /// Attempts whose answer did not come in time.
+        var waited: UInt32 = 0
+        /// The member that it reached last broke it, and was sound.
+        var brokeBefore = false
         var clientWaits = true
     }
 
@@ -53,6 +59,8 @@ public final class Simulation {
     public private(set) var arrivals = 0
     public private(set) var succeeded = 0
     public private(set) var failed = 0
+    /// Requests that broke two members in a row and were stopped.
+    public private(set) var suspects = 0
     private var measuredSucceeded = 0
     private var latencies: [UInt32] = []
     private var attemptsAt: [Int]
@@ -148,6 +156,7 @@ public final class Simulation {
             let pick = balancer.choose(tried: tried, client: requests[at].client, now: now)
             sendProbes(balancer, requests[at].balancer)
             guard let pick else {
+                blame(at, isDoubtful: true)
                 if requests[at].clientWaits { resolve(at, success: false) }
                 forgetIfOver(at)
                 return
@@ -193,18 +202,38 @@ public final class Simulation {
     /// Ends the open attempt; whether the request is to be tried again.
     private func end(_ at: Int, saw: Evidence, status: UInt32) -> Bool {
         let request = requests[at]
+        let balancer = balancers[request.balancer]
+        let isSound = balancer.isSound(request.pick.member)
         let verdict = Verdict.of(
-            saw, status: status, attempts: UInt32(request.attempts), idempotent: true, bodyCanBeResent: true,
+            saw, status: status,
+            .init(
+                attempts: UInt32(request.attempts), isIdempotent: true, bodyCanBeResent: true, waited: request.waited,
+                brokeBefore: request.brokeBefore, memberIsSound: isSound),
             policy: policy)
-        balancers[request.balancer].ended(
+        balancer.ended(
             request.pick, charge: verdict.charge, wasAnswered: saw.contains(.answer) || saw.contains(.held),
             took: now - request.chosenAt, now: now)
+        if saw.contains(.timeout) { requests[at].waited += 1 }
+        if Verdict.reached(saw) { requests[at].brokeBefore = Verdict.isClose(saw) && isSound }
+        if verdict.charge == .broken { requests[at].broken.append(request.pick) }
+        if verdict.isSuspect { suspects += 1 }
+        if !verdict.retry { blame(at, isDoubtful: verdict.charge != .success) }
         requests[at].isOpen = false
         requests[at].attempt = nextSerial()
         if verdict.retry { return true }
         if request.clientWaits { resolve(at, success: saw.contains(.answer) && status < 500) }
         forgetIfOver(at)
         return false
+    }
+
+    /// Charges the members that broke a request, now that it is known whether another one has answered it.
+    private func blame(_ at: Int, isDoubtful: Bool) {
+        let broken = requests[at].broken
+        requests[at].broken = []
+        for pick in broken {
+            balancers[requests[at].balancer].blamed(
+                pick, isDoubtful: isDoubtful, isOfRequest: isDoubtful && broken.count > 1, now: now)
+        }
     }
 
     private func answer(_ job: Job, status: UInt32) {

@@ -62,7 +62,8 @@ public struct Engine {
                 to: Farm(
                     row: tables.farm(place), members: UnsafeMutableBufferPointer(rebasing: members[range]),
                     algorithm: Algorithm(rawValue: farm.algorithm) ?? .adaptive,
-                    health: PassiveHealth(fall: max(1, farm.fall), retry: farm.retry_us),
+                    health: PassiveHealth(
+                        fall: max(1, farm.fall), retry: farm.retry_us, recover: farm.recover_us),
                     freshness: Freshness(expect: farm.expect_us, ignores: farm.expect_ignore != 0),
                     slowStart: SlowStart(time: farm.slowstart_us), panic: min(100, farm.panic)))
             for local in 0..<Int(farm.member_count) {

@@ -2,43 +2,99 @@ import CFarm
 import CFarmABI
 import FarmCore
 
+/// What a valid cookie asks for.
+private struct Order {
+    /// The farm that is to serve the request.
+    var farm: UInt32
+    /// Farm-local.
+    var member: UInt32?
+    var isStrict: Bool
+    /// Unix time in seconds.
+    var expires: UInt64
+    /// A hash of its text.
+    var key: UInt64
+    /// The module itself has set the cookie.
+    var isOwn: Bool
+}
+
+/// Which of the cookies of a name are looked for.
+private struct Search {
+    /// The farm that they must be for.
+    var farm: UInt32
+    /// Only cookies that name a member of that farm are taken: the request was moved to it already.
+    var tiesOnly = false
+    /// Cookies of the module's own with `farm=*` are taken too.
+    var takesOwnOfAny = true
+    /// Cookies that are not valid are counted and logged.
+    var counts = true
+}
+
 /// Instruction cookies: what a backend, or the module itself, wants of later requests of a client.
 extension UnsafeMutablePointer where Pointee == Engine {
     /// Cookies of one name that are looked at.
     private static var mostCookies: Int { 8 }
 
-    /// Follows the first of a request's cookies that holds. `client`: the address it came from.
+    /// Follows a backend's instruction, which is under FarmCookie's name. Where there is none, or it names no member, follows the
+    /// module's own cookie of the farm that serves then. `client`: the address that the request came from.
     public func instruct(
         _ request: UnsafeMutablePointer<farm_request>, cookies: Instruction.Bytes, client: Instruction.Bytes
     ) {
-        let farmAt = Int(request.pointee.farm)
-        guard farmAt < pointee.farms.count else { return }
-        let farm = pointee.config.farms[farmAt]
-        let common = Engine.bytes(pointee.config.cookie, pointee.config.cookie_length)
-        let own = Engine.bytes(farm.instruction_cookie, farm.instruction_cookie_length)
-        if follow(request, cookies, named: common, client: client) { return }
-        let isSame = own.count == common.count && (0..<own.count).allSatisfy { own[$0] == common[$0] }
-        if !isSame && farm.sets_cookie != 0 { _ = follow(request, cookies, named: own, client: client) }
-    }
-
-    private func follow(
-        _ request: UnsafeMutablePointer<farm_request>, _ cookies: Instruction.Bytes, named name: Instruction.Bytes,
-        client: Instruction.Bytes
-    ) -> Bool {
-        var header = CookieHeader(cookies)
-        for _ in 0..<Self.mostCookies {
-            guard let value = header.next(name) else { return false }
-            guard let result = follow(request, value, client: client) else { continue }
-            pointee.count(result)
-            if result == .accepted { return true }
-            Log.instructionIgnored(pointee.farms[Int(request.pointee.farm)].row, result)
+        let addressed = request.pointee.farm
+        guard Int(addressed) < pointee.farms.count else { return }
+        let common = pointee.commonCookie
+        let counts = request.pointee.flags & FARM_REQUEST_ASKED == 0
+        let search = Search(
+            farm: addressed, takesOwnOfAny: pointee.ownCookie(addressed)?.isSame(as: common) ?? false, counts: counts)
+        let found = find(common, cookies, search, client: client)
+        if let found, !found.isOwn {
+            follow(request, found)
+            if found.member == nil && counts { stick(request, cookies: cookies, client: client) }
+            return
         }
-        return false
+        // A cookie that an earlier version has set under FarmCookie's name is used until it expires, unless there is a newer one.
+        if let own = pointee.ownCookie(addressed), !own.isSame(as: common),
+            let newer = find(own, cookies, Search(farm: addressed, counts: counts), client: client)
+        {
+            follow(request, newer)
+        } else if let found {
+            follow(request, found)
+        }
     }
 
-    /// What becomes of one cookie; nil: it is for another farm, which is no fault.
-    private func follow(
-        _ request: UnsafeMutablePointer<farm_request>, _ value: Instruction.Bytes, client: Instruction.Bytes
+    /// Ties a request that was moved to another farm to the member of that farm which its cookie names, where there is one.
+    public func stick(
+        _ request: UnsafeMutablePointer<farm_request>, cookies: Instruction.Bytes, client: Instruction.Bytes
+    ) {
+        let farm = request.pointee.farm
+        guard Int(farm) < pointee.farms.count, let own = pointee.ownCookie(farm) else { return }
+        let search = Search(farm: farm, tiesOnly: true, counts: !own.isSame(as: pointee.commonCookie))
+        if let found = find(own, cookies, search, client: client) { follow(request, found) }
+    }
+
+    /// The first valid cookie of a name. A backend's takes precedence over the module's own.
+    private func find(
+        _ name: Instruction.Bytes, _ cookies: Instruction.Bytes, _ search: Search, client: Instruction.Bytes
+    ) -> Order? {
+        var header = CookieHeader(cookies)
+        var own: Order?
+        for _ in 0..<Self.mostCookies {
+            guard let value = header.next(name) else { break }
+            var order: Order?
+            guard let result = judge(value, search, client: client, &order) else { continue }
+            if let order {
+                guard order.isOwn else { return order }
+                if own == nil { own = order }
+            } else if search.counts {
+                pointee.count(result)
+                Log.instructionIgnored(pointee.farms[Int(search.farm)].row, result)
+            }
+        }
+        return own
+    }
+
+    /// Judges one cookie; nil: it is for another farm, which is no fault. `order` is what a valid one asks for.
+    private func judge(
+        _ value: Instruction.Bytes, _ search: Search, client: Instruction.Bytes, _ order: inout Order?
     ) -> InstructionResult? {
         guard let token = InstructionToken(value) else { return .malformed }
         let room = 2 * InstructionToken.macCount + Instruction.longest
@@ -54,9 +110,11 @@ extension UnsafeMutablePointer where Pointee == Engine {
                     UInt32(token.signed.count), right.baseAddress) != 0
             else { return .unknownKey }
             guard farm_host_mac_is(mac.baseAddress, right.baseAddress) != 0 else { return .badMAC }
+            // It is decoded in place.
+            let isOwn = OwnInstruction.isOne(Instruction.Bytes(payload))
             guard let instruction = Instruction.read(payload) else { return .malformed }
             if let ip = instruction.client, !isSame(ip, ip) { return .malformed }
-            return obey(request, instruction, token, client: client)
+            return judge(instruction, token, search, isOwn: isOwn, client: client, &order)
         }
     }
 
@@ -65,123 +123,52 @@ extension UnsafeMutablePointer where Pointee == Engine {
             != 0
     }
 
-    private func obey(
-        _ request: UnsafeMutablePointer<farm_request>, _ instruction: Instruction, _ token: InstructionToken,
-        client: Instruction.Bytes
+    private func judge(
+        _ instruction: Instruction, _ token: InstructionToken, _ search: Search, isOwn: Bool,
+        client: Instruction.Bytes, _ order: inout Order?
     ) -> InstructionResult? {
-        let addressed = request.pointee.farm
-        if let farm = instruction.farm, pointee.findFarm(farm) != addressed { return nil }
-        let now = farm_host_wall_clock() / 1_000_000
-        guard now <= instruction.expires else { return .expired }
-        if let ip = instruction.client, !isSame(ip, client) { return .otherClient }
-        let farm = instruction.to.map { pointee.findFarm($0) } ?? addressed
-        guard farm != FARM_NONE else { return .unknownTarget }
-        var flags = FARM_REQUEST_INSTRUCTED
-        if let name = instruction.member {
-            guard let member = pointee.findMember(name, farm: Int(farm)) else { return .unknownTarget }
-            request.pointee.named = UInt32(member)
-            flags |= FARM_REQUEST_NAMED | (instruction.isStrict ? FARM_REQUEST_STRICT : 0)
-            if instruction.to == nil && !instruction.isStrict && instruction.client == nil {
-                flags |= FARM_REQUEST_PLAIN
-            }
-            if !pointee.isOutside {
-                pointee.clients(farm: Int(farm), local: member).note(
-                    RequestKey.of(token.mac), expires: instruction.expires, now: now)
-            }
+        if let farm = instruction.farm {
+            guard pointee.findFarm(farm) == search.farm else { return nil }
+        } else if isOwn && !search.takesOwnOfAny {
+            return nil
         }
-        request.pointee.farm = farm
-        if farm != addressed { request.pointee.came = Arrival.to.rawValue &+ 1 }
-        request.pointee.expires = instruction.expires
-        request.pointee.flags |= flags
+        if search.tiesOnly && !isOwn && (!search.counts || instruction.to != nil || instruction.member == nil) {
+            return nil
+        }
+        guard farm_host_wall_clock() / 1_000_000 <= instruction.expires else { return .expired }
+        if let ip = instruction.client, !isSame(ip, client) { return .otherClient }
+        let farm = instruction.to.map { pointee.findFarm($0) } ?? search.farm
+        guard farm != FARM_NONE else { return .unknownTarget }
+        var member: UInt32?
+        if let name = instruction.member {
+            guard let local = pointee.findMember(name, farm: Int(farm)) else { return .unknownTarget }
+            member = UInt32(local)
+        }
+        order = Order(
+            farm: farm, member: member, isStrict: instruction.isStrict, expires: instruction.expires,
+            key: RequestKey.of(token.mac), isOwn: isOwn)
         return .accepted
     }
 
-    /// The cookie that the answer of the member now open shall set, into `room`; its length, 0: none.
-    public func setCookie(
-        _ request: UnsafePointer<farm_request>, into room: UnsafeMutableBufferPointer<UInt8>
-    ) -> Int {
-        let farmAt = Int(request.pointee.farm)
-        guard farmAt < pointee.farms.count, request.pointee.addressed == request.pointee.farm else { return 0 }
-        let farm = pointee.config.farms[farmAt]
-        let flags = request.pointee.flags
-        let now = farm_host_wall_clock() / 1_000_000
-        let ttl = UInt64(farm.sticky_seconds)
-        let local = Int(request.pointee.member &- farm.first_member)
-        guard farm.sets_cookie != 0, flags & FARM_REQUEST_OPEN != 0, local < pointee.farms[farmAt].members.count else {
-            return 0
+    private func follow(_ request: UnsafeMutablePointer<farm_request>, _ order: Order) {
+        let counts = request.pointee.flags & FARM_REQUEST_ASKED == 0
+        if counts { pointee.count(.accepted) }
+        if order.farm != request.pointee.addressed { request.pointee.came = Arrival.to.rawValue &+ 1 }
+        request.pointee.farm = order.farm
+        request.pointee.expires = order.expires
+        request.pointee.flags |= FARM_REQUEST_INSTRUCTED
+        guard let member = order.member else { return }
+        request.pointee.named = member
+        request.pointee.flags |= FARM_REQUEST_NAMED
+        if order.isOwn {
+            request.pointee.tie = order.key
+            request.pointee.flags |= FARM_REQUEST_OWN
+        } else if order.isStrict {
+            request.pointee.flags |= FARM_REQUEST_STRICT
         }
-        if flags & FARM_REQUEST_INSTRUCTED != 0 {
-            // The backend's own word is left alone, and so is one that names somebody who cannot serve just now.
-            guard flags & FARM_REQUEST_PLAIN != 0, request.pointee.named == UInt32(local),
-                request.pointee.expires < now &+ ttl / 2
-            else { return 0 }
-        }
-        guard let key = farm_host_signing_key() else { return 0 }
-        let expires = now &+ ttl
-        let count = writeCookie(farm, local, key: ByteWriter.bytes(of: key, limit: 16), expires: expires, into: room)
-        guard let count else { return 0 }
-        pointee.clients(farm: farmAt, local: local).note(
-            RequestKey.of(Instruction.Bytes(rebasing: room[(count - 43)..<count])), expires: expires, now: now)
-        return count
-    }
-
-    private func writeCookie(
-        _ farm: farm_farm_config, _ local: Int, key: Instruction.Bytes, expires: UInt64,
-        into room: UnsafeMutableBufferPointer<UInt8>
-    ) -> Int? {
-        var written = 0
-        func byte(_ byte: UInt8) {
-            if written < room.count { room[written] = byte }
-            written += 1
-        }
-        for letter in Engine.bytes(farm.instruction_cookie, farm.instruction_cookie_length) { byte(letter) }
-        byte(0x3D)
-        let start = written
-        for letter: UInt8 in [0x76, 0x31, 0x2E] { byte(letter) }
-        for letter in key { byte(letter) }
-        byte(0x2E)
-        let member = pointee.config.members[Int(farm.first_member) + local]
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: OwnInstruction.longest) { payload in
-            var count = 0
-            OwnInstruction.write(
-                farm: Engine.bytes(farm.name, farm.name_length), member: Engine.bytes(member.name, member.name_length),
-                expires: expires, bits: pointee.random.next()
-            ) {
-                if count < payload.count { payload[count] = $0 }
-                count += 1
-            }
-            Base64URL.encode(Instruction.Bytes(rebasing: payload[..<min(count, payload.count)]), byte)
-        }
-        guard written + 44 <= room.count else { return nil }
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: InstructionToken.macCount) { mac in
-            let signed = Instruction.Bytes(rebasing: room[start..<written])
-            guard
-                farm_host_mac(
-                    Engine.chars(key), UInt32(key.count), Engine.chars(signed), UInt32(signed.count), mac.baseAddress)
-                    != 0
-            else { return nil }
-            byte(0x2E)
-            Base64URL.encode(Instruction.Bytes(mac), byte)
-            return written
-        }
-    }
-
-    /// A Cookie header without instruction cookies, into `room`; nil: it stays as it is.
-    public func hide(
-        _ request: UnsafePointer<farm_request>, _ cookies: Instruction.Bytes,
-        into room: UnsafeMutableBufferPointer<UInt8>
-    ) -> Int? {
-        let farms = pointee.config.farms!
-        let count = UInt32(pointee.farms.count)
-        guard request.pointee.farm < count, farms[Int(request.pointee.farm)].passes_cookie == 0 else { return nil }
-        let common = Engine.bytes(pointee.config.cookie, pointee.config.cookie_length)
-        var hidden = CookieHeader.without(common, cookies, into: room)
-        for at in [request.pointee.addressed, request.pointee.farm] where at < count && farms[Int(at)].sets_cookie != 0
-        {
-            let own = Engine.bytes(farms[Int(at)].instruction_cookie, farms[Int(at)].instruction_cookie_length)
-            hidden = CookieHeader.without(own, hidden ?? cookies, into: room) ?? hidden
-        }
-        return hidden?.count
+        guard counts && !pointee.isOutside else { return }
+        pointee.clients(farm: Int(order.farm), local: Int(member)).note(
+            order.key, expires: order.expires, now: farm_host_wall_clock() / 1_000_000)
     }
 }
 
@@ -193,6 +180,16 @@ extension Engine {
 
     static func chars(_ text: UnsafeBufferPointer<UInt8>) -> UnsafePointer<CChar>? {
         UnsafeRawPointer(text.baseAddress)?.assumingMemoryBound(to: CChar.self)
+    }
+
+    /// FarmCookie's name.
+    var commonCookie: Instruction.Bytes { Engine.bytes(config.cookie, config.cookie_length) }
+
+    /// The name of the cookie that a farm sets; nil: it sets none.
+    func ownCookie(_ farm: UInt32) -> Instruction.Bytes? {
+        let farm = config.farms[Int(farm)]
+        return farm.sets_cookie != 0
+            ? Engine.bytes(farm.instruction_cookie, farm.instruction_cookie_length) : nil
     }
 
     func count(_ result: InstructionResult) {

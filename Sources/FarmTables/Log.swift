@@ -5,24 +5,33 @@ import FarmCore
 /// The lines the module writes to httpd's error log, each with a number of its own that is never used for another
 /// (docs/log-numbers.md).
 enum Log {
-    static func wentDown(_ farm: FarmRow, _ row: MemberRow, retry: UInt64) {
+    static func wentDown(
+        _ farm: FarmRow, _ row: MemberRow, _ error: LastError, _ health: PassiveHealth, _ failure: PassiveHealth.Failure
+    ) {
         line(FARM_LOG_WARNING, 101) { out in
             member(&out, farm, row)
             out.text(" is down: ")
-            out.number(UInt64(farm_get32(&row.pointee.fails)))
-            out.text(" failure(s) in a row; a request tries it again in ")
-            out.number(retry / 1000)
-            out.text(" ms")
+            error.write(to: &out)
+            let count =
+                failure.isDoubtful ? farm_get32(&row.pointee.doubts) : farm_get32(&row.pointee.fails)
+            if count > 1 {
+                out.text(", ")
+                out.number(UInt64(count))
+                out.text(failure.isDoubtful ? " doubtful failures in a row" : " failures in a row")
+            }
+            out.text("; a request tries it again in ")
+            out.interval(health.retry)
         }
     }
 
-    static func stillDown(_ farm: FarmRow, _ row: MemberRow, now: UInt64) {
+    static func stillDown(_ farm: FarmRow, _ row: MemberRow, _ error: LastError, now: UInt64) {
         line(FARM_LOG_INFO, 102) { out in
             member(&out, farm, row)
-            out.text(" is still down: its trial failed; the next in ")
+            out.text(" is still down: its trial failed: ")
+            error.write(to: &out)
+            out.text("; the next trial in ")
             let at = farm_get64(&row.pointee.retry_at)
-            out.number(at > now ? (at - now) / 1000 : 0)
-            out.text(" ms")
+            out.interval(at > now ? at - now : 0)
         }
     }
 
@@ -123,7 +132,7 @@ enum Log {
             out.text(" failures and errors in ")
             out.number(UInt64(farm_get32(&row.pointee.recent_requests)))
             out.text(" recent requests and a latency of ")
-            let latency = DecayingAverage(word: farm_get64(&row.pointee.latency)).value
+            let latency = Experience.latency(row) ?? 0
             out.span(microseconds: latency >= 0 && latency < 1e12 ? UInt64(latency) : 0)
             out.text("; a request tries it again in ")
             out.span(microseconds: retry)

@@ -125,8 +125,7 @@ enum RowWriting {
         row.publish(down && state.isOutlier ? repaired.asOutlier : repaired)
         farm_member_row_note(row).repair()
         if !down {
-            farm_set32(&row.pointee.fails, 0)
-            farm_set32(&row.pointee.failing, 0)
+            PassiveHealth.completed(row)
             farm_set64(&row.pointee.retry_at, 0)
         }
         row.pointee.failed_trials = min(row.pointee.failed_trials, 4)

@@ -140,7 +140,7 @@ struct MemberCount {
 
     private mutating func note(_ row: MemberRow) {
         let at = farm_get64(&row.pointee.last_error_at)
-        guard at != 0, !LastError(word: farm_get32(&row.pointee.last_error)).isNone else { return }
+        guard at != 0, LastError(word: farm_get32(&row.pointee.last_error)).isSome else { return }
         if let failed, farm_get64(&failed.pointee.last_error_at) >= at { return }
         failed = row
     }

@@ -103,7 +103,7 @@ final class ChoiceCase {
     private func prepare() {
         for at in 0..<Self.batch {
             requests[at] = farm_request()
-            requests[at].flags = UInt32(FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY)
+            requests[at].flags = UInt32(FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY)
             guard algorithm.wantsKey else { continue }
             key &+= 0x9E37_79B9_7F4A_7C15
             requests[at].key = key

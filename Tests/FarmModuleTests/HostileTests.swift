@@ -28,6 +28,7 @@ import Testing
         #expect(farm_on_find_farm(nil, "app", 3) == FARM_NONE)
         #expect(farm_on_choose(nil, &request, 1) == 0)
         #expect(farm_on_condition(nil, nil) == 3)
+        #expect(farm_on_trial_due(nil, nil, 0) == 0)
         #expect(farm_on_answer(nil, &request, 200, 1, 1) == 1, "what is not ours is passed on")
         #expect(farm_on_end(nil, &request, FARM_SAW_SENT, 1, 1, 1) == 0)
         farm_on_drop(nil, &request)

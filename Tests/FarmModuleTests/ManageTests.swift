@@ -208,7 +208,7 @@ import Testing
     @Test(arguments: HostileTests.numbers) func membersThatAreNot(_ named: UInt32) throws {
         let abi = try abi()
         var request = farm_request()
-        request.flags = FARM_REQUEST_NAMED | FARM_REQUEST_MAY_TRY
+        request.flags = FARM_REQUEST_NAMED | FARM_REQUEST_BODY_READY
         request.named = named
         #expect(farm_on_choose(abi.engine, &request, 1) == 1)
         #expect(named > 1 ? request.flags & FARM_REQUEST_TIED == 0 : request.member == named)

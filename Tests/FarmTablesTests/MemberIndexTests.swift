@@ -62,7 +62,7 @@ import Testing
         _ engine: UnsafeMutablePointer<Engine>, cookies: String = "", path: String = "/", query: String = ""
     ) -> farm_request? {
         var request = farm_request()
-        request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY
+        request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY
         bytes(cookies).withUnsafeBufferPointer { cookies in
             bytes(path).withUnsafeBufferPointer { path in
                 bytes(query).withUnsafeBufferPointer { engine.tie(&request, cookies: cookies, path: path, query: $0) }

@@ -25,7 +25,7 @@ import Testing
             !engine.end(&request, saw: [.answer, .sent], mayResend: true, bytesIn: 700, bytesOut: 300, now: 6 * second))
         let row = engine.row(1).pointee
         #expect((row.inflight, row.requests, row.errors, row.bytes_in, row.bytes_out) == (0, 1, 0, 700, 300))
-        #expect(DecayingAverage(word: row.latency).value == 2_000)
+        #expect(Experience.latency(engine.row(1)) == 2_000)
         #expect(engine.pointee.farms[1].row.pointee.requests == 1)
         #expect(engine.pointee.farms[0].row.pointee.requests == 0)
         #expect(world.ledgerTotal() == 0)

@@ -33,6 +33,8 @@ public struct FarmSpec {
     public var failOnTimeout = false
     public var fall: UInt32 = 1
     public var retry: UInt64 = 10_000_000
+    /// Microseconds; 0: off.
+    public var recover: UInt64 = 0
     public var failOnStatus: [Int] = []
     /// FarmLoad; nil: the mean.
     public var load: String?
@@ -43,7 +45,7 @@ public struct FarmSpec {
     /// Percent.
     public var panic: UInt32 = 0
     public var eject = false
-    /// FarmSticky cookie, and its name; nil: FarmCookie's, which is `farm`.
+    /// FarmSticky cookie, and its name; nil: FarmCookie's, which is `farm`, a dot and the farm's.
     public var setsCookie = false
     public var ownCookie: String?
     public var stickySeconds: UInt32 = 3600
@@ -124,6 +126,7 @@ public final class Config {
         farm.fail_on_timeout = spec.failOnTimeout ? 1 : 0
         farm.fall = spec.fall
         farm.retry_us = spec.retry
+        farm.recover_us = spec.recover
         if let load = spec.load {
             farm.load = UnsafePointer(keep(load))
             farm.load_length = UInt32(load.utf8.count)
@@ -131,8 +134,9 @@ public final class Config {
         farm.expect_us = spec.expect
         farm.expect_ignore = spec.expectIgnores ? 1 : 0
         farm.slowstart_us = spec.slowStart
-        farm.instruction_cookie = UnsafePointer(keep(spec.ownCookie ?? "farm"))
-        farm.instruction_cookie_length = UInt32((spec.ownCookie ?? "farm").utf8.count)
+        let cookie = spec.ownCookie ?? "farm." + spec.name
+        farm.instruction_cookie = UnsafePointer(keep(cookie))
+        farm.instruction_cookie_length = UInt32(cookie.utf8.count)
         farm.sets_cookie = spec.setsCookie ? 1 : 0
         farm.sticky_seconds = spec.stickySeconds
         farm.passes_cookie = spec.passesCookie ? 1 : 0

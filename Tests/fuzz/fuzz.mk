@@ -6,9 +6,10 @@ HERE    := Tests/fuzz
 TIME    ?= 60
 TARGETS := names update formula report-text report-json balance manage state route instruct status life control
 MODULES := FarmCore FarmTables FarmModule FarmControl
-# Optimised, or little would be tried; with the checks of a debug build, because those of memory are in it.
+# Optimised, or little would be tried; with the checks of a debug build, because those of memory are in it. -Xcc is for the C
+# functions of farm_table.h, which the importer compiles: without it their accesses are not looked at.
 FLAGS   := -O -wmo -g -swift-version 6 -warnings-as-errors -enable-testing -assert-config Debug \
-           -sanitize=address,fuzzer -parse-as-library -I $(BUILD) -I CShim/include -I Sources/CAPR
+           -sanitize=address,fuzzer -Xcc -fsanitize=address -parse-as-library -I $(BUILD) -I CShim/include -I Sources/CAPR
 OBJECTS := $(MODULES:%=$(BUILD)/%.o) $(BUILD)/FuzzSupport.o
 HEADERS := $(wildcard CShim/include/* Sources/CAPR/*)
 # Findings are told once, by the stack of the sanitizer.

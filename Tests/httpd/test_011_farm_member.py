@@ -105,6 +105,7 @@ def test_011_04_worker_parameter(httpd, word):
     "FarmMember http://[::1]:8001 name=six",
     "FarmMember unix:/run/app.sock|http://localhost/ name=sock",
     "FarmMember unix:/run/app.sock|fcgi://localhost/ name=sock",
+    *[f"FarmMember unix:/run/app.sock|{scheme}://app1 name=app1" for scheme in ("http", "fcgi", "scgi", "uwsgi", "ajp", "h2c")],
     "FarmMember http://localhost",
     f"FarmMember {URL}\nFarmMember http://127.0.0.1:800",
     f"FarmMember {URL} name=a\nFarmMember {URL} name=b",

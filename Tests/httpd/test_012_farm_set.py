@@ -32,6 +32,10 @@ BAD_SETS = {
     "stickyttl empty": ("stickyttl=", "stickyttl"),
     "passcookie unknown": ("passcookie=maybe", "on.*off"),
     "passcookie empty": ("passcookie=", "passcookie"),
+    "samesite unknown": ("samesite=on", "lax.*strict.*none"),
+    "samesite empty": ("samesite=", "samesite"),
+    "cacheties unknown": ("cacheties=public", "no-cache.*private"),
+    "cacheties empty": ("cacheties=", "cacheties"),
 }
 
 
@@ -45,7 +49,7 @@ def test_012_01_wrong_set(httpd, words, remedy):
     "maxattempts=1", "maxattempts=10", "retryon=connect", "retryon=safe", "fall=1", "fall=100", "retry=500ms",
     "retry=10s", "retry=1min", "retry=30", "failonstatus=503", "failonstatus=500,502,503,504", "failontimeout=on",
     "failontimeout=off", "stickyttl=10s", "stickyttl=1h", "stickyttl=87600h", "passcookie=on",
-    "passcookie=off stickyttl=30min",
+    "passcookie=off stickyttl=30min", "samesite=lax", "samesite=STRICT", "samesite=none", "cacheties=no-cache", "cacheties=private",
     "maxattempts=2 retryon=safe fall=3 retry=2s failonstatus=503 failontimeout=on",
 ])
 def test_012_02_right_set(httpd, words):

@@ -194,6 +194,20 @@ def test_140_10_websocket(httpd, farm_url, member_scheme, options):
     assert httpd.rows()["a"]["errors"] == 0
 
 
+@pytest.mark.parametrize("line", ['"^(/.*)$" "http://app$1"', '"^/(.*)$" "http://app/$1"'])
+def test_140_14_upgrade_of_proxypassmatch(httpd, line):
+    """Contract: parameters of the line, `upgrade` among them, "also where the URL ends in a capture, `http://app$1`"."""
+    a = httpd.member("a", WebSocketMember)
+    a.scheme = "http"
+    httpd.conf.farm("app", a).add(f"ProxyPassMatch {line} upgrade=websocket")
+    httpd.start()
+    for target in ("/", "/chat?room=1"):
+        sock, stream, status, hello = upgrade(httpd, target)
+        with sock:
+            assert b" 101 " in status and hello == {"member": "a", "target": target}
+            stream.close()
+
+
 def test_140_11_websocket_fails_over(httpd):
     """Contract: "If a member cannot be reached, the request goes to another available member"."""
     httpd.conf.load("proxy_wstunnel").one_process()

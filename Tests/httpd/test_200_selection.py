@@ -223,3 +223,14 @@ def test_200_13_held_behaviour_is_used(httpd):
     httpd.farm(a)
     httpd.start()
     assert httpd.get("/app/x").member == "a"
+
+
+def test_200_14_a_slow_first_answer_starves_nobody(httpd):
+    """Contract: "A member without a history counts as average until it has answered some ten requests, so that one slow
+    first answer starves nobody"."""
+    a, b, c = farm_of(httpd, "adaptive", 1, 1, 1)
+    c.next(after(3))
+    # Each request comes when the one before has ended, so that nothing but latency tells the members apart.
+    counts = spread(httpd, 120)
+    assert counts["c"] >= 20, counts
+    assert httpd.rows()["c"]["latency_ms"]["ewma"] < 1_000

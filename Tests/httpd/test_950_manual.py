@@ -201,8 +201,10 @@ def test_950_30_defaults_of_farmset():
     for key, text in ENTRIES["FarmSet"].keys.items():
         default = manual.key_facts(text)[1].strip("`")
         branch = re.search(rf'strcasecmp\(key, "{key}"\)\) {{(.*?)^    }}', code, re.M | re.S)[1]
-        if words := re.search(r'farm_word\(value, "(\w+)", "(\w+)", &farm->(\w+)\)', branch):
+        if words := re.search(r'farm_word\(value, "([\w-]+)", "([\w-]+)", &farm->(\w+)\)', branch):
             assert default == words[1 + preset(words[3])], key
+        elif key == "samesite":
+            assert f'farm->samesite = "{default.title()}";' in function("farm_directives.c", "farm_section")
         elif field := re.search(r"&farm->(\w+)\)", branch):
             assert seconds(default) == preset(field[1]), key
         else:

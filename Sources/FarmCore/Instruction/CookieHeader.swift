@@ -7,18 +7,24 @@ public struct CookieHeader {
 
     public init(_ text: Bytes) { self.text = text }
 
-    /// One part between separators: where it begins and ends, blanks included, and its value when it has the name.
-    private mutating func nextPart(_ name: Bytes) -> (range: Range<Int>, value: Bytes?)? {
+    /// One part between separators: where it begins and ends, blanks included, and the name and value of a cookie; nil when it
+    /// has no equals sign.
+    private mutating func nextPart() -> (range: Range<Int>, cookie: (name: Bytes, value: Bytes)?)? {
         guard at < text.count else { return nil }
         let start = at
-        while at < text.count && !isSeparator(at) { at += 1 }
+        var equals: Int?
+        while at < text.count && !isSeparator(at) {
+            if text[at] == 0x3D && equals == nil { equals = at }
+            at += 1
+        }
         let end = at
         at += 1
+        guard let equals else { return (start..<end, nil) }
         var first = start
-        while first < end && isBlank(text[first]) { first += 1 }
-        guard end - first > name.count, text[first + name.count] == 0x3D else { return (start..<end, nil) }
-        for place in 0..<name.count where text[first + place] != name[place] { return (start..<end, nil) }
-        return (start..<end, Bytes(rebasing: text[(first + name.count + 1)..<end]))
+        while first < equals && isBlank(text[first]) { first += 1 }
+        return (
+            start..<end, (Bytes(rebasing: text[first..<equals]), Bytes(rebasing: text[(equals + 1)..<end]))
+        )
     }
 
     /// A semicolon; or a comma and a blank, with which httpd joins several Cookie headers into one.
@@ -30,22 +36,22 @@ public struct CookieHeader {
 
     /// The value of the next cookie of that name; nil: there is none.
     public mutating func next(_ name: Bytes) -> Bytes? {
-        while let part = nextPart(name) {
-            if let value = part.value { return value }
+        while let part = nextPart() {
+            if let cookie = part.cookie, cookie.name.isSame(as: name) { return cookie.value }
         }
         return nil
     }
 
-    /// Writes the header without the cookies of a name into `room`, which has as many bytes as the header: all others stay
-    /// as they are, byte for byte. Nil when there is none of the name.
+    /// Writes the header without the cookies whose name is hidden into `room`, which has as many bytes as the header: all
+    /// others stay as they are, byte for byte. Nil when there is none to hide.
     public static func without(
-        _ name: Bytes, _ text: Bytes, into room: UnsafeMutableBufferPointer<UInt8>
+        _ text: Bytes, into room: UnsafeMutableBufferPointer<UInt8>, hides: (_ name: Bytes) -> Bool
     ) -> Bytes? {
         var header = CookieHeader(text)
         var written = 0
         var found = false
-        while let part = header.nextPart(name) {
-            if part.value != nil {
+        while let part = header.nextPart() {
+            if let cookie = part.cookie, hides(cookie.name) {
                 found = true
                 continue
             }
@@ -63,5 +69,14 @@ public struct CookieHeader {
             }
         }
         return found ? Bytes(rebasing: room[..<written]) : nil
+    }
+}
+
+extension UnsafeBufferPointer where Element == UInt8 {
+    /// Whether two texts are the same, byte for byte.
+    public func isSame(as other: Self) -> Bool {
+        guard count == other.count else { return false }
+        for at in 0..<count where self[at] != other[at] { return false }
+        return true
     }
 }

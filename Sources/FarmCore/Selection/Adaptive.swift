@@ -11,6 +11,8 @@ extension Farm {
     static let sameLatency: Float = 2
     /// How much dearer a member is all of whose recent answers failed.
     static let failurePrice: Float = 16
+    /// An idle member gets at least this part of its weight's share, however slow it seems: what is known of it may be over.
+    static let idlePart: Float = 0.01
 
     /// The best of the members drawn, and one that was worse, to ask when the best has no room; the same one twice when
     /// there is one only. On a tie the first drawn, so that weights hold.
@@ -26,6 +28,11 @@ extension Farm {
         if span.drawn < 2 { return (first, first) }
         // A third number from the same word: its bits have been mixed well enough for one multiplication.
         let more = word &* RandomSource.gamma
+        if UInt32(truncatingIfNeeded: more) < span.idle.chance,
+            isServedIdle(first, span, view, UInt32(truncatingIfNeeded: more))
+        {
+            return (first, first)
+        }
         var other = AliasTable.draw(entries, count: span.drawn, bits: UInt32(truncatingIfNeeded: word >> 32))
         if other == at {
             // Any other, whatever its weight: the draw decides shares, and the first was drawn already.
@@ -44,6 +51,38 @@ extension Farm {
         let third = drawRandom(span, view, UInt32(truncatingIfNeeded: more >> 32))
         if third == first || third == second { return (best, worse) }
         return standing(third, view, milliseconds).isCheaper(than: better) ? (third, best) : (best, worse)
+    }
+
+    /// Whether a member that was drawn first serves for no other reason, since it is idle.
+    @inline(never)
+    private func isServedIdle(
+        _ index: UInt32, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ bits: UInt32
+    ) -> Bool {
+        guard InFlight.count(members[Int(index)].row) == 0 else { return false }
+        guard view.pointee.loadsMatter else { return true }
+        return Float(bits) < span.idle.chance(cost: view.pointee.costs[Int(index)])
+    }
+
+    /// With which chance a member that is drawn first, and idle, serves for no other reason; in 2^32ths, for a random number.
+    struct IdleChance {
+        /// The largest of any member.
+        var chance: UInt32 = IdleChance.of(idlePart)
+        /// That of one that is drawn as by its weight: of one that is drawn less for its load it is larger by as much.
+        var whole: Float = idlePart * 0x1p32
+        var cheapest: Float = 1
+
+        init() {}
+
+        /// Of members that are drawn by weight and load: `part` is what the members together are drawn by, of their weights.
+        init(part: Double, least: Double, cheapest: Float) {
+            whole = idlePart * Float(part) * 0x1p32
+            chance = Self.of(idlePart * Float(part / least))
+            self.cheapest = cheapest
+        }
+
+        private static func of(_ part: Float) -> UInt32 { UInt32(max(0, min(part, 0.5)) * 0x1p32) }
+
+        func chance(cost: Float) -> Float { whole / LoadShares.part(cost: cost, cheapest: cheapest) }
     }
 
     @inline(__always)
@@ -77,14 +116,15 @@ extension Farm {
                 load *= 1 + failurePrice * Experience.failureRatio(ratio, atMilliseconds: milliseconds)
             }
             self.load = load
-            let product = average.forgotten(atMilliseconds: milliseconds) * load
+            // Below 0 it is that of a member's first answers (`FirstAnswers`).
+            let product = max(0, average.forgotten(atMilliseconds: milliseconds)) * load
             cost = product * product * weight / (Experience.usualInFlight(row) + weight)
         }
 
         /// Whether it is strictly cheaper than `other`.
         @inline(__always)
         func isCheaper(than other: Standing) -> Bool {
-            // A member without a history is as fast as the other one.
+            // A member without a history, or with a short one, is as fast as the other one.
             let known = cost != 0 && other.cost != 0
             let (here, there) = known ? (cost, other.cost) : (load * load, other.load * other.load)
             // Idle members are drawn by load already; to prefer the less loaded of them as well would send it everything

@@ -6,19 +6,19 @@ import CFarm
 /// Each entry is one word: the high half says how much of its column belongs to the position itself, in 2^32ths, the low
 /// half which position has the rest.
 enum AliasTable {
-    /// Fills `entries` for `count` positions. `scaled` and `stack` are scratch of the same length.
+    /// Fills `entries` for `count` positions of these weights. `scaled` and `stack` are scratch of the same length.
     static func build(
-        _ entries: UnsafeMutablePointer<UInt64>, count: Int, weight: (Int) -> UInt32,
+        _ entries: UnsafeMutablePointer<UInt64>, count: Int, weights: UnsafePointer<UInt32>,
         scaled: UnsafeMutablePointer<UInt64>, stack: UnsafeMutablePointer<UInt32>
     ) {
         var total: UInt64 = 0
-        for at in 0..<count { total &+= UInt64(weight(at)) }
+        for at in 0..<count { total &+= UInt64(weights[at]) }
         // A column holds `total` units; a position of average weight fills exactly one. The stack grows from the left
         // with the positions that leave room in their column, from the right with those that need more than one.
         var small = 0
         var large = count
         for at in 0..<count {
-            scaled[at] = UInt64(weight(at)) &* UInt64(count)
+            scaled[at] = UInt64(weights[at]) &* UInt64(count)
             if scaled[at] < total {
                 stack[small] = UInt32(at)
                 small += 1
@@ -27,7 +27,8 @@ enum AliasTable {
                 stack[large] = UInt32(at)
             }
         }
-        while small > 0 && large < count {
+        // Of the columns that are not filled, the average one holds `total`: where one has room, another has too much.
+        while small > 0 {
             small -= 1
             let poor = Int(stack[small])
             let rich = Int(stack[large])
@@ -40,7 +41,6 @@ enum AliasTable {
             }
         }
         // What is left fills its column, exactly: the arithmetic above is in whole units.
-        for at in 0..<small { whole(entries, Int(stack[at])) }
         for at in large..<count { whole(entries, Int(stack[at])) }
     }
 

@@ -90,7 +90,7 @@ struct Window: Equatable {
     /// How much of a position, counted from the first one on, it covers.
     func part(_ at: Int) -> Double { at == 0 ? firstPart : at == count - 1 ? lastPart : 1 }
 
-    /// The units of an alias table that a position of this weight has. What stands in shared memory may be any weight.
+    /// The units of an alias table that a position of this weight has. A weight of shared memory may be any number.
     func units(_ at: Int, of weight: UInt32) -> UInt32 {
         UInt32(max(1, min(Double(UInt32.max), Double(weight) * part(at) * Self.unit)))
     }
@@ -99,36 +99,36 @@ struct Window: Equatable {
 extension Window {
     /// The window of a ring that begins at `start` (2^32ths) and touches at least `members` positions wherever it begins;
     /// nil: that is the whole ring.
-    init?(count all: Int, members: Int, start: UInt32, weight: (Int) -> UInt32) {
+    init?(count all: Int, members: Int, start: UInt32, weights: UnsafePointer<UInt32>) {
         guard members < all else { return nil }
         // As wide as the heaviest run of so many: wherever it begins it then reaches into as many at least.
         var total: UInt64 = 0
         var run: UInt64 = 0
-        for at in 0..<members { run &+= UInt64(weight(at)) }
+        for at in 0..<members { run &+= UInt64(weights[at]) }
         var width = run
         for at in 0..<all {
-            total &+= UInt64(weight(at))
-            run &+= UInt64(weight((at + members) % all))
-            run &-= UInt64(weight(at))
+            total &+= UInt64(weights[at])
+            run &+= UInt64(weights[(at + members) % all])
+            run &-= UInt64(weights[at])
             width = max(width, run)
         }
         guard width < total else { return nil }
         let begin = Double(total) * (Double(start) / 0x1p32)
         var passed = 0.0
         var at = 0
-        while at < all - 1, passed + Double(weight(at)) <= begin {
-            passed += Double(weight(at))
+        while at < all - 1, passed + Double(weights[at]) <= begin {
+            passed += Double(weights[at])
             at += 1
         }
         first = at
-        let firstWeight = Double(weight(at))
+        let firstWeight = Double(weights[at])
         let covered = max(0, passed + firstWeight - begin)
         firstPart = covered / firstWeight
         var left = Double(width) - covered
         count = 1
         lastPart = firstPart
         while left > 0 && count < all {
-            let next = Double(weight((first + count) % all))
+            let next = Double(weights[(first + count) % all])
             lastPart = min(1, left / next)
             left -= next
             count += 1

@@ -12,23 +12,35 @@ public struct Wish {
     public var named: UInt32
     /// Never another member than that, or the one that stands in for it.
     public var isStrict: Bool
+    /// A hash of the module's own cookie that names that member (`pickByTie`); nil: something else names it.
+    public var tie: UInt64?
     /// Members whose part of their share is no more than this are passed by.
     var parts: UnsafePointer<Float>?
     var leastPart: Float = 0
 
     /// When a request tries a member that is down.
     public enum Trials {
-        /// It only asks who would serve it.
+        /// It only asks who would serve it, or has a body that has not been read.
         case never
-        /// It may not be repeated: when no member is available.
-        case ifNeeded
+        /// It may not be repeated: when a trial has been due for as long again.
+        case whenOverdue
         /// It may be repeated: whenever a trial is due.
         case whenDue
+
+        /// Who asks for the trial; nil: nobody does.
+        @inline(__always)
+        var asker: PassiveHealth.Asker? {
+            switch self {
+            case .never: nil
+            case .whenOverdue: .other
+            case .whenDue: .repeatable
+            }
+        }
     }
 
     public init(
         tried: UnsafePointer<UInt32>, triedCount: Int, trials: Trials, key: UInt64? = nil, named: UInt32? = nil,
-        isStrict: Bool = false
+        isStrict: Bool = false, tie: UInt64? = nil
     ) {
         self.tried = tried
         self.triedCount = triedCount
@@ -36,6 +48,7 @@ public struct Wish {
         self.key = key
         self.named = named ?? View.noMember
         self.isStrict = isStrict
+        self.tie = tie
     }
 
     @inline(__always)
@@ -60,11 +73,17 @@ public struct Choice: Equatable {
     public var isTrial: Bool
     /// It is the member that the request asked for by name, or stands in for it.
     public var isTied = false
+    /// A trial while no member of the farm is available, whose failure does not postpone the next one.
+    public var isStranded = false
+    /// The client is to be tied to this member from now on, because the member that it was tied to is away.
+    public var moves = false
 
-    public init(index: Int, isTrial: Bool, isTied: Bool = false) {
+    public init(index: Int, isTrial: Bool, isTied: Bool = false, isStranded: Bool = false, moves: Bool = false) {
         self.index = index
         self.isTrial = isTrial
         self.isTied = isTied
+        self.isStranded = isStranded
+        self.moves = moves
     }
 }
 
@@ -99,10 +118,8 @@ extension Farm {
     @inline(__always)
     public func firstDraw(from view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource) -> Int? {
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON, view.pointee.due == View.noMember,
-            view.pointee.spanCount > 0
+            view.pointee.spanCount > 0, let span = view.span(0, of: members.count), !span.isRamping
         else { return nil }
-        let span = view.pointee.spans[0]
-        guard !span.isRamping, span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         let index: UInt32
         switch algorithm {
         case .adaptive: index = drawAdaptive(span, view, now: now, random: random).0
@@ -122,14 +139,21 @@ extension Farm {
         _ wish: Wish, _ view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource
     ) -> Choice? {
         if wish.named != View.noMember {
-            if let choice = serveNamed(view, wish, now: now) { return choice }
+            if let choice = serveNamed(view, wish, now: now) {
+                return wish.tie == nil ? choice : noteMove(choice, wish, now: now)
+            }
             if wish.isStrict { return nil }
         }
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
         if view.pointee.due != View.noMember, let trial = claimTrial(view, wish, now: now) { return trial }
         let spanCount = min(Int(view.pointee.spanCount), View.tiers)
+        if let tie = wish.tie, spanCount > 0, let span = view.span(0, of: members.count),
+            let choice = pickByTie(tie, from: span, of: view, wish, now: now)
+        {
+            return choice
+        }
         for at in 0..<spanCount {
-            let span = view.pointee.spans[at]
+            guard let span = view.span(at, of: members.count) else { continue }
             if span.isRamping, let index = pickRamping(from: span, of: view, wish, passed: at, now: now, random: random)
             {
                 return Choice(index: Int(index), isTrial: false)
@@ -144,7 +168,9 @@ extension Farm {
     @inline(never)
     private func chosenFromRows(_ wish: Wish, now: UInt64, random: RandomSource) -> Choice? {
         if wish.named != View.noMember {
-            if let choice = serveNamed(nil, wish, now: now) { return choice }
+            if let choice = serveNamed(nil, wish, now: now) {
+                return wish.tie == nil ? choice : noteMove(choice, wish, now: now)
+            }
             if wish.isStrict { return nil }
         }
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
@@ -184,9 +210,11 @@ extension Farm {
             let index = (start + step) % members.count
             let member = members[index]
             guard member.row.state.mayBeTried, freshness.isIn(member.row, now: now), !wish.excludes(UInt32(index)),
-                now >= farm_get64(&member.row.pointee.retry_at), InFlight.take(member)
+                now >= health.nextTrial(member.row, for: .stranded), InFlight.take(member)
             else { continue }
-            if health.claimTrial(member.row, now: now) { return Choice(index: index, isTrial: true) }
+            if health.claimTrial(member.row, now: now, for: .stranded) {
+                return Choice(index: index, isTrial: true, isStranded: health.recover != 0)
+            }
             InFlight.giveBack(member)
         }
         return nil
@@ -215,10 +243,15 @@ extension Farm {
                 let serves = step == 0 ? state.servesTied : state.isAvailable && admin == .on
                 if serves && InFlight.take(member) { return Choice(index: Int(index), isTrial: false, isTied: true) }
                 let mayTry = step == 0 ? state.mayBeTriedByTied : state.mayBeTried && admin == .on
-                if wish.trials == .whenDue && mayTry && InFlight.take(member) {
-                    if health.claimTrial(member.row, now: now, isTied: step == 0) {
+                if let asker = wish.trials.asker, mayTry, InFlight.take(member) {
+                    let isStranded = hasNobody(view, now: now)
+                    if health.claimTrial(
+                        member.row, now: now, for: isStranded ? .stranded : asker, isTied: step == 0)
+                    {
                         if let view { farm_set64(&view.pointee.deadline, 0) }
-                        return Choice(index: Int(index), isTrial: true, isTied: true)
+                        return Choice(
+                            index: Int(index), isTrial: true, isTied: true,
+                            isStranded: isStranded && health.recover != 0)
                     }
                     InFlight.giveBack(member)
                 }
@@ -226,6 +259,12 @@ extension Farm {
             index = redirect(index)
         }
         return nil
+    }
+
+    /// Whether no member is available, so that one that is down is tried after `recover`.
+    private func hasNobody(_ view: UnsafeMutablePointer<View>?, now: UInt64) -> Bool {
+        if let view { return view.pointee.available == 0 }
+        return !members.contains { freshness.isAvailable($0.row, now: now) }
     }
 
     /// A choice while members come back to their full share: those whose part is too small for this request are passed
@@ -255,7 +294,6 @@ extension Farm {
         from span: View.Span, of view: UnsafeMutablePointer<View>, _ wish: Wish, passed: Int, now: UInt64,
         random: RandomSource
     ) -> UInt32? {
-        guard span.count > 0, Int(span.start) + Int(span.count) <= members.count else { return nil }
         let mask = farm_get32(&view.pointee.mask)
         for draw in 0..<Self.draws {
             switch algorithm {
@@ -309,23 +347,20 @@ extension Farm {
         return nil
     }
 
-    /// A member that is down and due is tried by a request that may be repeated; by another only when there is no
-    /// other hope.
+    /// A member that is down and due is tried by a request that may be repeated, and by any other when it is long overdue.
+    /// Where no member is available, `lastLook` does it.
     @inline(never)
     private func claimTrial(_ view: UnsafeMutablePointer<View>, _ wish: Wish, now: UInt64) -> Choice? {
         let index = view.pointee.due
-        let mayTry =
-            switch wish.trials {
-            case .never: false
-            case .ifNeeded: view.pointee.available == 0
-            case .whenDue: true
-            }
-        guard mayTry, Int(index) < members.count, !wish.excludes(index) else { return nil }
+        guard let asker = wish.trials.asker, view.pointee.available != 0, Int(index) < members.count,
+            !wish.excludes(index)
+        else { return nil }
         let member = members[Int(index)]
+        guard now >= health.nextTrial(member.row, for: asker) else { return nil }
         // Whoever gets it, the view is out of date.
         farm_set64(&view.pointee.deadline, 0)
         guard member.row.state.mayBeTried, InFlight.take(member) else { return nil }
-        if health.claimTrial(member.row, now: now) { return Choice(index: Int(index), isTrial: true) }
+        if health.claimTrial(member.row, now: now, for: asker) { return Choice(index: Int(index), isTrial: true) }
         InFlight.giveBack(member)
         return nil
     }

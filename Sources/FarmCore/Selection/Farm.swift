@@ -20,6 +20,8 @@ public struct Farm {
         let slowStart: SlowStart
         let panic: UInt32
         let redirects: UnsafeMutablePointer<UInt32>
+        /// Hashes of the members' names.
+        let nameKeys: UnsafeMutablePointer<UInt64>
         let scratch: ViewScratch
         var aperture = Aperture()
     }
@@ -33,6 +35,12 @@ public struct Farm {
         self.algorithm = algorithm
         let redirects = UnsafeMutablePointer<UInt32>.allocate(capacity: max(1, members.count))
         redirects.initialize(repeating: View.noMember, count: max(1, members.count))
+        let nameKeys = UnsafeMutablePointer<UInt64>.allocate(capacity: max(1, members.count))
+        nameKeys.initialize(repeating: 0, count: max(1, members.count))
+        for at in 0..<members.count {
+            nameKeys[at] = RandomSource.mixed(
+                RequestKey.hash(ByteWriter.bytes(of: farm_member_row_name(members[at].row))))
+        }
         views = .allocate(capacity: 2)
         for at in 0..<2 { (views + at).initialize(to: View(memberCount: members.count, algorithm: algorithm)) }
         current = .allocate(capacity: 2)
@@ -41,7 +49,7 @@ public struct Farm {
         rest.initialize(
             to: Rest(
                 health: health, freshness: freshness, slowStart: slowStart, panic: panic, redirects: redirects,
-                scratch: ViewScratch(memberCount: members.count)))
+                nameKeys: nameKeys, scratch: ViewScratch(memberCount: members.count)))
         views[0].generation = UInt64.max
     }
 
@@ -51,6 +59,7 @@ public struct Farm {
         views.deallocate()
         current.deallocate()
         rest.pointee.redirects.deallocate()
+        rest.pointee.nameKeys.deallocate()
         rest.pointee.scratch.deallocate()
         rest.deallocate()
     }
@@ -87,8 +96,11 @@ public struct Farm {
     private var scratch: ViewScratch { rest.pointee.scratch }
 
     /// How many members this process wants to draw from, and where its window begins (`Aperture`); nil: it draws from all.
-    func window(inFlight: UInt32, each members: Int, now: UInt64) -> (width: Int, start: UInt32)? {
-        guard let width = rest.pointee.aperture.width(inFlight: inFlight, each: members, now: now) else { return nil }
+    private func window(now: UInt64) -> (width: Int, start: UInt32)? {
+        guard members.count > Aperture.whole, let each = algorithm.membersPerRequest else { return nil }
+        var inFlight: UInt32 = 0
+        for member in members { inFlight &+= farm_get32(member.ledger) }
+        guard let width = rest.pointee.aperture.width(inFlight: inFlight, each: each, now: now) else { return nil }
         return (width, rest.pointee.aperture.start(now: now))
     }
 
@@ -97,6 +109,10 @@ public struct Farm {
     public func condition(now: UInt64) -> Condition {
         .of(constMembers, admin: admin, freshness: freshness, panic: panic, now: now)
     }
+
+    /// A hash of a member's name, the same on every httpd.
+    @inline(__always)
+    func nameKey(_ index: Int) -> UInt64 { rest.pointee.nameKeys[index] }
 
     /// What the administrator wants of the farm as a whole.
     @inline(__always)
@@ -174,7 +190,9 @@ public struct Farm {
         let next = (farm_read32(current) & 1) ^ 1
         let generation = farm_read64(&row.pointee.generation)
         let view = views + Int(next)
-        view.rebuild(self, generation: generation, now: now, deadline: deadline, scratch: scratch)
+        var input = ViewInput(self, now: now, into: scratch.inputs)
+        input.window = window(now: now)
+        view.rebuild(from: input, generation: generation, deadline: deadline, scratch: scratch)
         farm_publish32(current, next)
         farm_publish32(rebuilding, 0)
         return view

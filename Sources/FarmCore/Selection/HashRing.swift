@@ -46,11 +46,10 @@ struct HashRing {
         return parts
     }
 
-    /// How often the points of a farm are halved. Asks for all of its members, available or not, so that points stay when
-    /// one goes.
-    static func halvings(memberCount: Int, weight: (Int) -> UInt32) -> UInt64 {
+    /// How often the points of a farm are halved, by the largest weight of all of its members, available or not, so that
+    /// points stay when one goes.
+    static func halvings(largest: UInt32) -> UInt64 {
         var halvings: UInt64 = 0
-        let largest = (0..<memberCount).reduce(UInt32(1)) { max($0, weight($1)) }
         while pointCount(largest, halvings) > mostPoints { halvings += 1 }
         return halvings
     }
@@ -73,16 +72,16 @@ struct HashRingSlice {
     var end: UInt32 { start &+ count }
     var partsEnd: UInt32 { partsStart &+ (1 << (32 &- shift)) &+ 1 }
 
-    /// Builds the ring of `members` positions after that of the tier before. `name` is a hash of the member's name.
+    /// Builds the ring of `members` positions after that of the tier before, from their weights and the hashes of their
+    /// names. Where `halvings` is not of these weights, there may be no room for it, and it is empty.
     static func build(
-        _ ring: HashRing, after before: HashRingSlice?, members: Int, halvings: UInt64, weight: (Int) -> UInt32,
-        name: (Int) -> UInt64
+        _ ring: HashRing, after before: HashRingSlice?, members: Int, halvings: UInt64,
+        weights: UnsafePointer<UInt32>, names: UnsafePointer<UInt64>
     ) -> HashRingSlice {
-        func count(_ at: Int) -> Int { HashRing.pointCount(weight(at), halvings) }
+        func count(_ at: Int) -> Int { HashRing.pointCount(weights[at], halvings) }
         var slice = HashRingSlice(start: before?.end ?? 0, partsStart: before?.partsEnd ?? 0)
         let wanted = (0..<members).reduce(0) { $0 &+ count($1) }
         let parts = HashRing.parts(of: wanted)
-        // A weight that changes meanwhile may ask for more than there is room for.
         guard Int(slice.start) + wanted <= ring.capacity, Int(slice.partsStart) + parts < ring.partCapacity else {
             return slice
         }
@@ -92,27 +91,26 @@ struct HashRingSlice {
         let firsts = ring.firsts + Int(slice.partsStart)
         // Sorted by part (counting), then within each part by hand: it holds about one.
         for part in 0...parts { firsts[part] = 0 }
-        forEachPoint(members, count, name) { place, _ in firsts[Int(place >> shift) + 1] &+= 1 }
+        forEachPoint(members, count, names) { place, _ in firsts[Int(place >> shift) + 1] &+= 1 }
         for part in 0..<parts { firsts[part + 1] &+= firsts[part] }
-        let filled = min(wanted, Int(firsts[parts]))
-        forEachPoint(members, count, name) { place, position in
+        forEachPoint(members, count, names) { place, position in
             // What is the end of a part moves down to its beginning as the part fills.
             firsts[Int(place >> shift) + 1] &-= 1
             let at = Int(firsts[Int(place >> shift) + 1])
-            if at < filled { farm_set64(points + at, UInt64(place) << 32 | UInt64(position)) }
+            farm_set64(points + at, UInt64(place) << 32 | UInt64(position))
         }
         for part in 0..<parts { farm_set32(firsts + part, firsts[part + 1]) }
-        farm_set32(firsts + parts, UInt32(filled))
-        for part in 0..<parts { sort(points, from: Int(firsts[part]), to: min(Int(firsts[part + 1]), filled)) }
-        slice.count = UInt32(filled)
+        farm_set32(firsts + parts, UInt32(wanted))
+        for part in 0..<parts { sort(points, from: Int(firsts[part]), to: Int(firsts[part + 1])) }
+        slice.count = UInt32(wanted)
         return slice
     }
 
     private static func forEachPoint(
-        _ members: Int, _ count: (Int) -> Int, _ name: (Int) -> UInt64, _ body: (UInt32, Int) -> Void
+        _ members: Int, _ count: (Int) -> Int, _ names: UnsafePointer<UInt64>, _ body: (UInt32, Int) -> Void
     ) {
         for position in 0..<members {
-            var state = name(position)
+            var state = names[position]
             for _ in 0..<count(position) {
                 state = state &+ RandomSource.gamma
                 body(UInt32(truncatingIfNeeded: RandomSource.mixed(state) >> 32), position)

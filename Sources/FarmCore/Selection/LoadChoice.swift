@@ -2,25 +2,34 @@
 ///
 /// The shares are computed when a view is built, as an alias table: choosing is the draw of `random`. `adaptive` draws the
 /// members that it compares in the same way.
-extension UnsafeMutablePointer where Pointee == View {
+enum LoadShares {
     /// The units of an alias table that a weight of 1 has at the full share: the largest weight's fit into 32 bits.
-    private static var unit: Double { 4_000_000 }
+    private static let unit = 4_000_000.0
 
-    /// Fills the alias table of one tier by load: in proportion to weight / (L + m), no share for its weight less than a
-    /// twentieth of the largest. Of the members that a window covers, if there is one.
-    func shareByLoad(
-        _ span: View.Span, _ window: Window?, costs: UnsafePointer<Float>, weight: (Int) -> UInt32, scratch: ViewScratch
-    ) {
-        let order = pointee.order + Int(span.start)
+    /// The part of the share of its weight that a member gets, beside the cheapest: no less than a twentieth.
+    @inline(__always)
+    static func part(cost: Float, cheapest: Float) -> Float { max(Float(RelativeLoad.leastShare), cheapest / cost) }
+
+    /// Fills `units` for `count` positions of these weights: in proportion to weight / (L + m), no share for its weight less
+    /// than a twentieth of the largest. `costs` are by farm-local index (`RelativeLoad.cost`), which `order` has for each
+    /// position. Of the members that a window covers, if there is one.
+    static func fill(
+        _ units: UnsafeMutablePointer<UInt32>, count: Int, weights: UnsafePointer<UInt32>,
+        order: UnsafePointer<UInt32>, costs: UnsafePointer<Float>, window: Window?
+    ) -> Farm.IdleChance {
         var cheapest = Float.infinity
-        for at in 0..<Int(span.drawn) { cheapest = min(cheapest, costs[Int(order[at])]) }
-        let parts = { (at: Int) in
-            let part = max(RelativeLoad.leastShare, Double(cheapest / costs[Int(order[at])]))
-            return UInt32(
-                max(1, min(Double(UInt32.max), Double(weight(at)) * part * (window?.part(at) ?? 1) * Self.unit)))
+        for at in 0..<count { cheapest = min(cheapest, costs[Int(order[at])]) }
+        var whole = 0.0
+        var drawn = 0.0
+        var least = 1.0
+        for at in 0..<count {
+            let part = Double(Self.part(cost: costs[Int(order[at])], cheapest: cheapest))
+            let weight = Double(weights[at]) * (window?.part(at) ?? 1)
+            units[at] = UInt32(max(1, min(Double(UInt32.max), weight * part * unit)))
+            whole += weight
+            drawn += weight * part
+            least = min(least, part)
         }
-        AliasTable.build(
-            pointee.alias + Int(span.start), count: Int(span.drawn), weight: parts, scaled: scratch.words,
-            stack: scratch.numbers)
+        return Farm.IdleChance(part: whole > 0 ? drawn / whole : 1, least: least, cheapest: cheapest)
     }
 }

@@ -1,5 +1,3 @@
-import CFarm
-
 /// What the members' loads mean for a choice: each is taken beside the mean of the available members, so that any unit
 /// will do. A load below 0 counts as 0, an unknown one as the mean.
 struct RelativeLoad {
@@ -11,15 +9,12 @@ struct RelativeLoad {
     static let leastShare = 0.05
 
     /// The mean over `count` loads, of which NaN is an unknown one.
-    init(count: Int, load: (Int) -> Double) {
+    init(_ loads: UnsafePointer<Double>, count: Int) {
         var known = 0.0
-        for at in 0..<count where !load(at).isNaN { known += 1 }
+        for at in 0..<count where !loads[at].isNaN { known += 1 }
         var sum = 0.0
         // Divided first: a sum of large loads would not be finite.
-        for at in 0..<count {
-            let load = load(at)
-            if !load.isNaN { sum += max(0, load) / known }
-        }
+        for at in 0..<count where !loads[at].isNaN { sum += max(0, loads[at]) / known }
         mean = known > 0 ? sum : .nan
     }
 

@@ -1,16 +1,20 @@
-import CFarm
-
 /// Which part of the next requests each member of a farm gets as things stand: for the answers to updates and for people.
-/// Made for one moment; owns memory until `deallocate`. Not for the way of a request.
+/// Made for one moment, from one copy of the rows; owns memory until `deallocate`. Not for the way of a request.
 public struct Shares {
-    private let farm: Farm
+    private let algorithm: Algorithm
+    private let isOn: Bool
+    private let inputs: UnsafeMutablePointer<MemberInput>
+    private let input: ViewInput
     /// By farm-local index: the part of the draws that name the member.
     private let drawn: UnsafeMutablePointer<Double>
     private let order: UnsafeMutablePointer<UInt32>
     private var count = 0
+    /// The weights of the members in `order`.
+    private var totalWeight = 0.0
     private let costs: UnsafeMutablePointer<Float>
-    private let now: UInt64
-    private let admission: Admission
+    /// By farm-local index: what `adaptive` compares, and what `busyness` and `traffic` do.
+    private let standings: UnsafeMutablePointer<Farm.Standing>
+    private let prices: UnsafeMutablePointer<Double>
     /// Whether a member gets less than its whole share yet.
     private var isRamping = false
 
@@ -19,38 +23,54 @@ public struct Shares {
     private static let steps = 20
 
     public init(_ farm: Farm, now: UInt64) {
-        self.farm = farm
-        self.now = now
         let room = max(1, farm.members.count)
+        algorithm = farm.algorithm
+        isOn = farm.admin == .on
+        inputs = .allocate(capacity: room)
+        input = ViewInput(farm, now: now, into: inputs)
         drawn = .allocate(capacity: room)
         drawn.initialize(repeating: 0, count: room)
         order = .allocate(capacity: room)
         costs = .allocate(capacity: room)
         costs.initialize(repeating: 1, count: room)
-        admission = farm.admission(now: now)
+        standings = .allocate(capacity: room)
+        prices = .allocate(capacity: room)
+        if algorithm.asksForLoads { noteLoads() }
+        for at in 0..<farm.members.count {
+            switch algorithm {
+            case .adaptive:
+                (standings + at).initialize(
+                    to: Farm.Standing(
+                        farm.members[at].row, UInt32(truncatingIfNeeded: now / 1000), loadCost: costs[at]))
+            case .busyness: prices[at] = Double(inputs[at].inFlight) / weight(at)
+            case .traffic: prices[at] = Farm.traffic(farm.members[at].row) / weight(at)
+            case .roundrobin, .random, .hash, .load: break
+            }
+        }
         draw(passing: 0)
+    }
+
+    public func deallocate() {
+        inputs.deallocate()
+        drawn.deallocate()
+        order.deallocate()
+        costs.deallocate()
+        standings.deallocate()
+        prices.deallocate()
     }
 
     /// Who would be drawn by a request that passes by members with no more than this part of the largest part of a share.
     private mutating func draw(passing least: Float) {
-        for at in 0..<farm.members.count { drawn[at] = 0 }
+        for at in 0..<input.members.count { drawn[at] = 0 }
         collect(passing: least)
         guard count > 0 else { return }
-        if farm.algorithm.asksForLoads { noteLoads() }
-        switch farm.algorithm {
+        switch algorithm {
         case .roundrobin, .random, .hash: drawByWeight { _ in 1 }
         case .load, .adaptive:
             let cheapest = (0..<count).reduce(Float.infinity) { min($0, costs[Int(order[$1])]) }
-            drawByWeight { max(RelativeLoad.leastShare, Double(cheapest / costs[Int($0)])) }
-        case .busyness: drawCheapest { Double(InFlight.count($0)) }
-        case .traffic: drawCheapest { Farm.traffic($0) }
+            drawByWeight { Double(LoadShares.part(cost: costs[$0], cheapest: cheapest)) }
+        case .busyness, .traffic: drawCheapest()
         }
-    }
-
-    public func deallocate() {
-        drawn.deallocate()
-        order.deallocate()
-        costs.deallocate()
     }
 
     /// 0 to 1.
@@ -65,21 +85,21 @@ public struct Shares {
     }
 
     private func drawnShare(of index: Int) -> Double {
-        farm.algorithm == .adaptive && count > 1 && drawn[index] > 0 ? shareOfPairs(UInt32(index)) : drawn[index]
+        algorithm == .adaptive && count > 1 && drawn[index] > 0 ? shareOfPairs(UInt32(index)) : drawn[index]
     }
 
     /// The share of every member, by its number, into `shares`, which has room for all of them: what `share(of:)` says, but
     /// while members come back to their share in fewer steps. Grows with the square of the members where the algorithm
     /// compares them.
     public mutating func all(into shares: UnsafeMutablePointer<Double>) {
-        for at in 0..<farm.members.count { shares[at] = 0 }
-        let steps = isRamping ? farm.members.count > Self.many ? Self.fewSteps : Self.steps : 1
+        for at in 0..<input.members.count { shares[at] = 0 }
+        let steps = isRamping ? input.members.count > Self.many ? Self.fewSteps : Self.steps : 1
         for step in 0..<steps {
             if isRamping { draw(passing: (Float(step) + 0.5) / Float(steps)) }
-            if farm.algorithm == .adaptive && count > 1 {
+            if algorithm == .adaptive && count > 1 {
                 addPairs(to: shares, part: 1 / Double(steps))
             } else {
-                for at in 0..<farm.members.count { shares[at] += drawn[at] / Double(steps) }
+                for at in 0..<input.members.count { shares[at] += drawn[at] / Double(steps) }
             }
         }
     }
@@ -89,27 +109,20 @@ public struct Shares {
 
     /// adaptive: of each pair of members both ways, at once.
     private func addPairs(to shares: UnsafeMutablePointer<Double>, part: Double) {
-        let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
-        withUnsafeTemporaryAllocation(of: Farm.Standing.self, capacity: count) { standings in
-            for at in 0..<count {
-                let index = Int(order[at])
-                standings.initializeElement(
-                    at: at, to: Farm.Standing(farm.members[index].row, milliseconds, loadCost: costs[index]))
-            }
-            for one in 0..<count {
-                for other in (one + 1)..<max(one + 1, count) {
-                    let (a, b) = (Int(order[one]), Int(order[other]))
-                    // Whichever is drawn first, and then the other.
-                    let oneFirst = part * drawn[a] * second(order[other], after: order[one])
-                    let otherFirst = part * drawn[b] * second(order[one], after: order[other])
-                    if standings[other].isCheaper(than: standings[one]) {
-                        shares[b] += oneFirst + otherFirst
-                    } else if standings[one].isCheaper(than: standings[other]) {
-                        shares[a] += oneFirst + otherFirst
-                    } else {
-                        shares[a] += oneFirst
-                        shares[b] += otherFirst
-                    }
+        for one in 0..<count {
+            shares[Int(order[one])] += part * idle(Int(order[one]))
+            for other in (one + 1)..<max(one + 1, count) {
+                let (a, b) = (Int(order[one]), Int(order[other]))
+                // Whichever is drawn first, and then the other.
+                let oneFirst = part * compared(a) * second(order[other], after: order[one])
+                let otherFirst = part * compared(b) * second(order[one], after: order[other])
+                if standings[b].isCheaper(than: standings[a]) {
+                    shares[b] += oneFirst + otherFirst
+                } else if standings[a].isCheaper(than: standings[b]) {
+                    shares[a] += oneFirst + otherFirst
+                } else {
+                    shares[a] += oneFirst
+                    shares[b] += otherFirst
                 }
             }
         }
@@ -118,19 +131,17 @@ public struct Shares {
     /// The members that a request may go to: the available ones of the lowest tier that has a free place.
     private mutating func collect(passing least: Float) {
         count = 0
-        guard farm.admin == .on else { return }
-        for tier in 0..<UInt32(admission.isPanic ? 1 : View.tiers) {
+        guard isOn else { return }
+        let isPanic = input.admission.isPanic
+        for tier in 0..<UInt32(isPanic ? 1 : View.tiers) {
             var largest: Float = 0
-            for index in 0..<farm.members.count {
-                let row = farm.members[index].row
-                guard admission.isPanic || farm_get32(&row.pointee.tier) == tier,
-                    admission.admits(row, farm.freshness, now: now)
-                else { continue }
-                let limit = farm_get32(&row.pointee.max_inflight)
-                guard limit == 0 || InFlight.count(row) < limit else { continue }
+            for index in 0..<input.members.count {
+                let member = inputs[index]
+                guard isPanic || member.tier == tier, input.admits(member) else { continue }
+                guard member.limit == 0 || member.inFlight < member.limit else { continue }
                 order[count] = UInt32(index)
                 count += 1
-                largest = max(largest, farm.slowStart.part(row, now: now))
+                largest = max(largest, member.part)
             }
             if count > 0 { return pass(by: least * largest) }
         }
@@ -138,11 +149,13 @@ public struct Shares {
 
     private mutating func pass(by least: Float) {
         var kept = 0
+        totalWeight = 0
         for at in 0..<count {
-            let part = farm.slowStart.part(farm.members[Int(order[at])].row, now: now)
+            let part = inputs[Int(order[at])].part
             if part < 1 { isRamping = true }
             guard part > least else { continue }
             order[kept] = order[at]
+            totalWeight += weight(Int(order[at]))
             kept += 1
         }
         count = kept
@@ -150,28 +163,26 @@ public struct Shares {
 
     /// By the mean of all available members, as a view does.
     private func noteLoads() {
-        let load = { (index: Int) in
-            let row = farm.members[index].row
-            return farm.freshness.isAvailable(row, now: now) ? farm.freshness.load(row, now: now) : .nan
+        let count = input.members.count
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, count)) { loads in
+            guard let loads = loads.baseAddress else { return }
+            for at in 0..<count { (loads + at).initialize(to: inputs[at].isAvailable ? inputs[at].load : .nan) }
+            let relative = RelativeLoad(loads, count: count)
+            for at in 0..<count { costs[at] = Float(relative.cost(loads[at])) }
         }
-        let loads = RelativeLoad(count: farm.members.count, load: load)
-        for at in 0..<count { costs[Int(order[at])] = Float(loads.cost(load(Int(order[at])))) }
     }
 
-    private func weight(_ index: UInt32) -> Double {
-        Double(max(1, farm_get32(&farm.members[Int(index)].row.pointee.weight)))
-    }
+    private func weight(_ index: Int) -> Double { Double(inputs[index].weight) }
 
-    private func drawByWeight(_ part: (UInt32) -> Double) {
+    private func drawByWeight(_ part: (Int) -> Double) {
         var total = 0.0
-        for at in 0..<count { total += weight(order[at]) * part(order[at]) }
-        for at in 0..<count { drawn[Int(order[at])] = weight(order[at]) * part(order[at]) / total }
+        for at in 0..<count { total += weight(Int(order[at])) * part(Int(order[at])) }
+        for at in 0..<count { drawn[Int(order[at])] = weight(Int(order[at])) * part(Int(order[at])) / total }
     }
 
     /// All requests go to the cheapest for its weight, and to several that are alike by weight; of many members, to the
     /// cheapest of those that a choice looks at.
-    private func drawCheapest(_ cost: (MemberRow) -> Double) {
-        func here(_ at: Int) -> Double { cost(farm.members[Int(order[at])].row) / weight(order[at]) }
+    private func drawCheapest() {
         let isLarge = count > Int(Farm.looked)
         let looked = isLarge ? Int(Farm.sampled) : count
         let starts = isLarge ? count : 1
@@ -179,30 +190,37 @@ public struct Shares {
             var least = Double.infinity
             var total = 0.0
             for step in 0..<looked {
-                let at = (start + step) % count
-                if here(at) < least { (least, total) = (here(at), 0) }
-                if here(at) == least { total += weight(order[at]) }
+                let index = Int(order[(start + step) % count])
+                if prices[index] < least { (least, total) = (prices[index], 0) }
+                if prices[index] == least { total += weight(index) }
             }
             for step in 0..<looked {
-                let at = (start + step) % count
-                if here(at) == least { drawn[Int(order[at])] += weight(order[at]) / total / Double(starts) }
+                let index = Int(order[(start + step) % count])
+                if prices[index] == least { drawn[index] += weight(index) / total / Double(starts) }
             }
         }
     }
 
     /// adaptive: the member is drawn first or second, and is the one to prefer.
     private func shareOfPairs(_ index: UInt32) -> Double {
-        let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
-        let own = Farm.Standing(farm.members[Int(index)].row, milliseconds, loadCost: costs[Int(index)])
-        var share = 0.0
+        let own = standings[Int(index)]
+        var share = idle(Int(index))
         for at in 0..<count where order[at] != index {
             let other = order[at]
-            let standing = Farm.Standing(farm.members[Int(other)].row, milliseconds, loadCost: costs[Int(other)])
-            if !standing.isCheaper(than: own) { share += drawn[Int(index)] * second(other, after: index) }
-            if own.isCheaper(than: standing) { share += drawn[Int(other)] * second(index, after: other) }
+            let standing = standings[Int(other)]
+            if !standing.isCheaper(than: own) { share += compared(Int(index)) * second(other, after: index) }
+            if own.isCheaper(than: standing) { share += compared(Int(other)) * second(index, after: other) }
         }
         return share
     }
+
+    /// How likely a member is drawn first and serves since it is idle, and how likely it is drawn first and compared.
+    private func idle(_ index: Int) -> Double {
+        guard inputs[index].inFlight == 0 else { return 0 }
+        return min(0.5 * drawn[index], Double(Farm.idlePart) * weight(index) / totalWeight)
+    }
+
+    private func compared(_ index: Int) -> Double { drawn[index] - idle(index) }
 
     /// How likely a member is drawn second: by weight, or as any other one when the first was drawn again.
     private func second(_ index: UInt32, after first: UInt32) -> Double {

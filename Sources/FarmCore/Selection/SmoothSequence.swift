@@ -11,23 +11,23 @@ enum SmoothSequence {
     static let longest = 4096
     static let mostClasses = 64
 
-    /// Fills `sequence` (of `capacity` positions) for `count` members and returns its length, or 0 when it would not
-    /// fit. `scratch` holds `count` numbers.
+    /// Fills `sequence` (of `capacity` positions) for `count` members of these weights and returns its length, or 0 when
+    /// it would not fit. `scratch` holds `count` numbers.
     static func build(
-        _ sequence: UnsafeMutablePointer<UInt32>, capacity: Int, count: Int, weight: (Int) -> UInt32,
+        _ sequence: UnsafeMutablePointer<UInt32>, capacity: Int, count: Int, weights: UnsafePointer<UInt32>,
         scratch: UnsafeMutablePointer<UInt32>
     ) -> Int {
         guard count > 0 else { return 0 }
         var divisor: UInt32 = 0
         var total: UInt64 = 0
         for at in 0..<count {
-            divisor = greatestCommonDivisor(divisor, weight(at))
-            total &+= UInt64(weight(at))
+            divisor = greatestCommonDivisor(divisor, weights[at])
+            total &+= UInt64(weights[at])
         }
         guard divisor > 0, total / UInt64(divisor) <= UInt64(min(capacity, longest)) else { return 0 }
         let length = Int(total / UInt64(divisor))
         return withUnsafeTemporaryAllocation(of: Class.self, capacity: mostClasses) { classes in
-            let classCount = sort(count: count, weight: weight, into: classes, scratch: scratch)
+            let classCount = sort(count: count, weights: weights, into: classes, scratch: scratch)
             guard classCount > 0 else { return 0 }
             let turnCost = Int64(total)
             for turn in 0..<length {
@@ -67,17 +67,17 @@ enum SmoothSequence {
 
     /// Sorts the members into classes; 0 when there are more than fit.
     private static func sort(
-        count: Int, weight: (Int) -> UInt32, into classes: UnsafeMutableBufferPointer<Class>,
+        count: Int, weights: UnsafePointer<UInt32>, into classes: UnsafeMutableBufferPointer<Class>,
         scratch: UnsafeMutablePointer<UInt32>
     ) -> Int {
         var classCount = 0
         for at in 0..<count {
-            let known = (0..<classCount).first { classes[$0].weight == weight(at) }
+            let known = (0..<classCount).first { classes[$0].weight == weights[at] }
             if let known {
                 classes[known].size += 1
             } else {
                 guard classCount < classes.count else { return 0 }
-                classes.initializeElement(at: classCount, to: Class(weight: weight(at), start: 0, size: 1, taken: 0))
+                classes.initializeElement(at: classCount, to: Class(weight: weights[at], start: 0, size: 1, taken: 0))
                 classCount += 1
             }
         }
@@ -86,7 +86,7 @@ enum SmoothSequence {
             classes[at].start = start
             start += classes[at].size
             var next = classes[at].start
-            for member in 0..<count where weight(member) == classes[at].weight {
+            for member in 0..<count where weights[member] == classes[at].weight {
                 scratch[next] = UInt32(member)
                 next += 1
             }

@@ -4,8 +4,8 @@ import CFarm
 /// when the farm's generation has moved or its deadline has passed.
 ///
 /// A farm has two: one in use, one to build the next in. A thread that was delayed while both were rebuilt may read a
-/// mixture; every number it can read is a valid one for this farm (positions are clamped, indices are only ever those
-/// of members), and the member's row is asked before the choice stands, so the worst of it is an odd draw; before a
+/// mixture; every number it can read is a valid one for this farm (a span is checked as it is read, positions are clamped,
+/// indices are only ever those of members), and the member's row is asked before the choice stands, so the worst of it is an odd draw; before a
 /// request is refused, all rows are asked.
 public struct View {
     /// The members of one tier that are available: `count` entries of `order` from `start`.
@@ -22,6 +22,7 @@ public struct View {
         /// The largest part of its share that a member gets, when one of them gets less than the whole.
         var largestPart: Float = 1
         var isRamping = false
+        var idle = Farm.IdleChance()
         var ring = HashRingSlice()
     }
 
@@ -88,50 +89,40 @@ public struct View {
     }
 }
 
-/// Scratch for one rebuild at a time.
-struct ViewScratch {
-    let words: UnsafeMutablePointer<UInt64>
-    let numbers: UnsafeMutablePointer<UInt32>
-
-    init(memberCount: Int) {
-        words = .allocate(capacity: max(1, memberCount))
-        numbers = .allocate(capacity: max(1, memberCount))
-    }
-
-    func deallocate() {
-        words.deallocate()
-        numbers.deallocate()
-    }
-}
-
 extension UnsafeMutablePointer where Pointee == View {
-    /// Rebuilds the view from the rows as they are now. One thread at a time, on the view that is not in use.
-    func rebuild(_ farm: Farm, generation: UInt64, now: UInt64, deadline: UInt64, scratch: ViewScratch) {
-        let members = farm.constMembers
-        let freshness = farm.freshness
-        let admission = farm.admission(now: now)
+    /// A tier's span, read once, of a farm with so many members; nil when it is empty, or when what a delayed thread has
+    /// read is a mixture that does not lie within the farm.
+    @inline(__always)
+    func span(_ at: Int, of members: Int) -> View.Span? {
+        var span = pointee.spans[at]
+        span.start = farm_get32(&pointee.spans[at].start)
+        span.count = farm_get32(&pointee.spans[at].count)
+        span.drawn = farm_get32(&pointee.spans[at].drawn)
+        guard span.count > 0, Int(span.start) + Int(span.count) <= members, span.drawn <= span.count else { return nil }
+        return span
+    }
+
+    /// Rebuilds the view from a copy of the rows. One thread at a time, on the view that is not in use.
+    func rebuild(from input: ViewInput, generation: UInt64, deadline: UInt64, scratch: ViewScratch) {
+        let members = input.members
         // A delayed thread that still reads this view sees that it is none, and takes the other.
         farm_publish64(&pointee.generation, UInt64.max)
         farm_set64(&pointee.deadline, deadline)
-        farm_set32(&pointee.mask, admission.mask)
-        pointee.nextForLoads = now &+ UInt64(members.count) &* View.perMember
+        farm_set32(&pointee.mask, input.admission.mask)
+        pointee.nextForLoads = input.now &+ UInt64(members.count) &* View.perMember
         pointee.due = View.noMember
         pointee.available = 0
         pointee.spanCount = 0
-        let stride = farm.algorithm.membersPerRequest != nil ? Aperture.stride(members.count) : 1
+        let stride = input.algorithm.membersPerRequest != nil ? Aperture.stride(members.count) : 1
         var filled = 0
         // In panic whoever may be had is used, whatever its tier.
-        let tiers =
-            admission.isPanic ? 1 : members.reduce(UInt32(0)) { $0 | 1 << (farm_get32(&$1.row.pointee.tier) & 15) }
+        let isPanic = input.admission.isPanic
+        let tiers = isPanic ? 1 : members.reduce(UInt32(0)) { $0 | 1 << ($1.tier & 15) }
         for tier in 0..<UInt32(View.tiers) where tiers >> tier & 1 != 0 {
             let start = filled
             for step in 0..<members.count {
                 let index = step &* stride % members.count
-                let row = members[index].row
-                // A member whose tier changes meanwhile may be met twice.
-                guard filled < members.count, admission.isPanic || farm_get32(&row.pointee.tier) == tier,
-                    admission.admits(row, freshness, now: now)
-                else { continue }
+                guard isPanic || members[index].tier == tier, input.admits(members[index]) else { continue }
                 farm_set32(pointee.order + filled, UInt32(index))
                 filled += 1
             }
@@ -141,146 +132,148 @@ extension UnsafeMutablePointer where Pointee == View {
             pointee.spanCount += 1
         }
         pointee.available = UInt32(filled)
-        if farm.algorithm.asksForLoads { noteLoads(members, freshness, now: now) }
-        prepareSpans(farm, scratch, now: now)
-        noteParts(members, farm.slowStart, now: now)
-        noteTrials(members, freshness, now: now)
-        noteExpiries(members, freshness, now: now)
-        if farm.algorithm.countsFarmInFlight { noteStrayed(members, admission, freshness, now: now) }
+        if input.algorithm.asksForLoads { noteLoads(input, scratch) }
+        prepareSpans(input, scratch)
+        noteParts(input)
+        noteTrials(input)
+        noteExpiries(input)
+        if input.algorithm.countsFarmInFlight { noteStrayed(input) }
         farm_publish64(&pointee.generation, generation)
     }
 
     /// What the algorithm draws from, tier by tier.
-    private func prepareSpans(_ farm: Farm, _ scratch: ViewScratch, now: UInt64) {
-        let members = farm.constMembers
-        let algorithm = farm.algorithm
+    private func prepareSpans(_ input: ViewInput, _ scratch: ViewScratch) {
+        let members = input.members
+        let algorithm = input.algorithm
         var sequenceUsed = 0
         var ringBefore: HashRingSlice?
         let halvings =
-            algorithm == .hash
-            ? HashRing.halvings(memberCount: members.count) { max(1, farm_get32(&members[$0].row.pointee.weight)) } : 0
+            algorithm == .hash ? HashRing.halvings(largest: members.reduce(1) { max($0, $1.weight) }) : 0
         for at in 0..<Int(pointee.spanCount) {
             var span = pointee.spans[at]
             let count = Int(span.count)
-            let order = pointee.order + Int(span.start)
-            let weight = { (at: Int) in max(1, farm_get32(&members[Int(order[at])].row.pointee.weight)) }
-            for position in 0..<count { span.weight &+= UInt64(weight(position)) }
-            let window = algorithm.membersPerRequest.flatMap {
-                narrow(&span, farm, each: $0, scratch, now: now, weight: weight)
-            }
-            if algorithm.asksForLoads && pointee.loadsMatter {
-                shareByLoad(span, window, costs: pointee.costs, weight: weight, scratch: scratch)
-            } else if let window {
-                AliasTable.build(
-                    pointee.alias + Int(span.start), count: window.count,
-                    weight: { window.units($0, of: weight($0)) },
-                    scaled: scratch.words, stack: scratch.numbers)
-            } else {
-                AliasTable.build(
-                    pointee.alias + Int(span.start), count: count, weight: weight, scaled: scratch.words,
-                    stack: scratch.numbers)
-            }
+            let order = UnsafePointer(pointee.order + Int(span.start))
+            let weights = UnsafePointer(scratch.weights)
+            noteWeights(of: order, count: count, input, scratch)
+            for position in 0..<count { span.weight &+= UInt64(weights[position]) }
+            let window = narrow(&span, input, scratch)
+            let units = noteUnits(of: &span, order, window, scratch)
+            AliasTable.build(
+                pointee.alias + Int(span.start), count: Int(span.drawn), weights: units, scaled: scratch.words,
+                stack: scratch.numbers)
             if algorithm == .roundrobin {
                 let length = SmoothSequence.build(
                     pointee.sequence + sequenceUsed, capacity: pointee.sequenceCapacity - sequenceUsed, count: count,
-                    weight: weight, scratch: scratch.numbers)
+                    weights: weights, scratch: scratch.numbers)
                 span.sequenceStart = UInt32(sequenceUsed)
                 span.sequenceLength = UInt32(length)
                 sequenceUsed += length
             }
             if algorithm == .hash {
+                for position in 0..<count { scratch.words[position] = members[Int(order[position])].name }
                 span.ring = HashRingSlice.build(
-                    pointee.ring, after: ringBefore, members: count, halvings: halvings, weight: weight,
-                    name: { RequestKey.hash(ByteWriter.bytes(of: farm_member_row_name(members[Int(order[$0])].row))) })
+                    pointee.ring, after: ringBefore, members: count, halvings: halvings, weights: weights,
+                    names: scratch.words)
                 ringBefore = span.ring
             }
             pointee.spans[at] = span
         }
     }
 
-    /// Lets a process draw from a part of a tier with many members: those come first in the span. nil: from all.
-    private func narrow(
-        _ span: inout View.Span, _ farm: Farm, each perRequest: Int, _ scratch: ViewScratch, now: UInt64,
-        weight: (Int) -> UInt32
-    ) -> Window? {
-        let count = Int(span.count)
-        guard count > Aperture.whole else { return nil }
-        var inFlight: UInt32 = 0
-        for member in farm.members { inFlight &+= farm_get32(member.ledger) }
-        guard let wanted = farm.window(inFlight: inFlight, each: perRequest, now: now) else { return nil }
-        pointee.deadline = min(pointee.deadline, now &+ Aperture.step)
-        guard let window = Window(count: count, members: wanted.width, start: wanted.start, weight: weight) else {
-            return nil
+    /// The weights of a span's members, by position.
+    private func noteWeights(of order: UnsafePointer<UInt32>, count: Int, _ input: ViewInput, _ scratch: ViewScratch) {
+        for position in 0..<count { scratch.weights[position] = input.members[Int(order[position])].weight }
+    }
+
+    /// What an alias table draws the members of a span by: their weights, and where it matters, the part that a window
+    /// covers, or their loads.
+    private func noteUnits(
+        of span: inout View.Span, _ order: UnsafePointer<UInt32>, _ window: Window?, _ scratch: ViewScratch
+    ) -> UnsafePointer<UInt32> {
+        if pointee.loadsMatter {
+            span.idle = LoadShares.fill(
+                scratch.units, count: Int(span.drawn), weights: scratch.weights, order: order, costs: pointee.costs,
+                window: window)
+        } else if let window {
+            for at in 0..<window.count { scratch.units[at] = window.units(at, of: scratch.weights[at]) }
+        } else {
+            return UnsafePointer(scratch.weights)
         }
+        return UnsafePointer(scratch.units)
+    }
+
+    /// Lets a process draw from a part of a tier with many members: those come first in the span. nil: from all.
+    private func narrow(_ span: inout View.Span, _ input: ViewInput, _ scratch: ViewScratch) -> Window? {
+        let count = Int(span.count)
+        guard count > Aperture.whole, let wanted = input.window else { return nil }
+        pointee.deadline = min(pointee.deadline, input.now &+ Aperture.step)
+        guard let window = Window(count: count, members: wanted.width, start: wanted.start, weights: scratch.weights)
+        else { return nil }
         let order = pointee.order + Int(span.start)
         for at in 0..<count { scratch.numbers[at] = order[at] }
         for at in 0..<count { farm_set32(order + at, scratch.numbers[(at + window.first) % count]) }
+        noteWeights(of: order, count: count, input, scratch)
         span.drawn = UInt32(window.count)
         return window
     }
 
     /// How dear each available member is for its load.
-    private func noteLoads(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
+    private func noteLoads(_ input: ViewInput, _ scratch: ViewScratch) {
         let available = Int(pointee.available)
-        let load = { (at: Int) in freshness.load(members[Int(pointee.order[at])].row, now: now) }
-        let loads = RelativeLoad(count: available, load: load)
+        for at in 0..<available { scratch.loads[at] = input.members[Int(pointee.order[at])].load }
+        let loads = RelativeLoad(scratch.loads, count: available)
         pointee.loadsMatter = loads.matters
         guard loads.matters else { return }
-        for at in 0..<available { pointee.costs[Int(pointee.order[at])] = Float(loads.cost(load(at))) }
+        for at in 0..<available { pointee.costs[Int(pointee.order[at])] = Float(loads.cost(scratch.loads[at])) }
     }
 
     /// Members that come back to their full share step by step.
-    private func noteParts(_ members: UnsafeBufferPointer<Member>, _ slowStart: SlowStart, now: UInt64) {
-        guard slowStart.time != 0 else { return }
+    private func noteParts(_ input: ViewInput) {
+        guard input.slowStart.time != 0 else { return }
         for at in 0..<Int(pointee.spanCount) {
             let order = pointee.order + Int(pointee.spans[at].start)
             var largest: Float = 0
             var smallest: Float = 1
             for position in 0..<Int(pointee.spans[at].count) {
-                let part = slowStart.part(members[Int(order[position])].row, now: now)
+                let part = input.members[Int(order[position])].part
                 pointee.parts[Int(order[position])] = part
                 largest = max(largest, part)
                 smallest = min(smallest, part)
             }
             pointee.spans[at].largestPart = largest
             pointee.spans[at].isRamping = smallest < 1
-            if smallest < 1 { pointee.deadline = min(pointee.deadline, now &+ slowStart.step) }
+            if smallest < 1 { pointee.deadline = min(pointee.deadline, input.now &+ input.slowStart.step) }
         }
     }
 
     /// What hangs at members that are not available gives the others no more room. It goes away without a sign, so the
     /// view is looked over again soon.
-    private func noteStrayed(
-        _ members: UnsafeBufferPointer<Member>, _ admission: Admission, _ freshness: Freshness, now: UInt64
-    ) {
+    private func noteStrayed(_ input: ViewInput) {
         pointee.strayed = 0
-        for member in members where !admission.admits(member.row, freshness, now: now) {
-            pointee.strayed &+= InFlight.count(member.row)
-        }
-        if pointee.strayed > 0 { pointee.deadline = min(pointee.deadline, now &+ 100_000) }
+        for member in input.members where !input.admits(member) { pointee.strayed &+= member.inFlight }
+        if pointee.strayed > 0 { pointee.deadline = min(pointee.deadline, input.now &+ 100_000) }
     }
 
     /// The view is out of date when the next member's last update gets too old.
-    private func noteExpiries(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
-        guard freshness.expect != 0 else { return }
-        for member in members {
-            let expiry = freshness.expiry(member.row)
-            if expiry > now { pointee.deadline = min(pointee.deadline, expiry) }
+    private func noteExpiries(_ input: ViewInput) {
+        guard input.expectsUpdates else { return }
+        for member in input.members where member.expiry > input.now {
+            pointee.deadline = min(pointee.deadline, member.expiry)
         }
     }
 
-    /// Members that are down: one whose trial may begin now, and when the next one may.
-    private func noteTrials(_ members: UnsafeBufferPointer<Member>, _ freshness: Freshness, now: UInt64) {
-        for index in 0..<members.count {
-            let row = members[index].row
-            guard row.state.mayBeTried, freshness.isIn(row, now: now) else { continue }
-            let at = farm_get64(&row.pointee.retry_at)
-            let limit = farm_get32(&row.pointee.max_inflight)
-            if at > now {
-                pointee.deadline = min(pointee.deadline, at)
-            } else if limit != 0 && InFlight.count(row) >= limit {
+    /// Members that are down: one whose trial may begin now, and when the next one may. Where none is available, the rows are
+    /// asked at each request.
+    private func noteTrials(_ input: ViewInput) {
+        guard pointee.available != 0 else { return }
+        for index in 0..<input.members.count {
+            let member = input.members[index]
+            guard member.state.mayBeTried, member.isIn else { continue }
+            if member.nextTrial > input.now {
+                pointee.deadline = min(pointee.deadline, member.nextTrial)
+            } else if member.limit != 0 && member.inFlight >= member.limit {
                 // It still has requests from before; when they have ended it will have room for its trial.
-                pointee.deadline = min(pointee.deadline, now &+ 20_000)
+                pointee.deadline = min(pointee.deadline, input.now &+ 20_000)
             } else if pointee.due == View.noMember {
                 pointee.due = UInt32(index)
             }

@@ -22,7 +22,23 @@ struct Admission {
             wanted += 1
             if freshness.isAvailable(member.row, now: now) { available += 1 }
         }
-        return available * 100 < wanted * UInt64(percent) ? .panic : .usual
+        return of(available: available, wanted: wanted, panic: percent)
+    }
+
+    /// What holds for a copy of a farm.
+    static func of(_ members: UnsafeBufferPointer<MemberInput>, panic percent: UInt32) -> Admission {
+        guard percent != 0 else { return .usual }
+        var wanted: UInt64 = 0
+        var available: UInt64 = 0
+        for member in members where member.state.admin == .on {
+            wanted += 1
+            if member.isAvailable { available += 1 }
+        }
+        return of(available: available, wanted: wanted, panic: percent)
+    }
+
+    private static func of(available: UInt64, wanted: UInt64, panic percent: UInt32) -> Admission {
+        available * 100 < wanted * UInt64(percent) ? .panic : .usual
     }
 
     func admits(_ row: MemberRow, _ freshness: Freshness, now: UInt64) -> Bool {

@@ -12,9 +12,6 @@ public struct DecayingAverage: Equatable {
     public static let smallestWeight: Float = 1.0 / 16
     /// How soon a latency that nothing confirms is forgotten, in milliseconds: after this long it is believed a quarter.
     static let forgetting: Float = 20_000
-    /// A first sample pays for connections and cold caches. It is believed as if it were this many milliseconds old, a
-    /// quarter: the member is soon asked again, and the second sample replaces nine tenths of the first.
-    static let ageOfFirst: UInt32 = 20_000
 
     public init(word: UInt64) { self.word = word }
 
@@ -28,6 +25,9 @@ public struct DecayingAverage: Equatable {
     public var time: UInt32 { UInt32(truncatingIfNeeded: word) }
 
     public var isEmpty: Bool { word == 0 }
+
+    /// Milliseconds since the last sample.
+    public func age(atMilliseconds now: UInt32) -> UInt64 { UInt64(max(0, Int32(bitPattern: now &- time))) }
 
     /// The value as it should be believed at `now`: it fades towards 0 while nothing confirms it, to half after `tau`
     /// milliseconds.
@@ -60,7 +60,7 @@ public struct DecayingAverage: Equatable {
     /// The average with one more sample, which counts `weight`, or what it does at that time.
     @inline(__always)
     public func adding(_ sample: Float, atMilliseconds now: UInt32, weight: Float? = nil) -> DecayingAverage {
-        if isEmpty { return DecayingAverage(value: sample, atMilliseconds: now &- Self.ageOfFirst) }
+        if isEmpty { return DecayingAverage(value: sample, atMilliseconds: now) }
         let next = value + (sample - value) * (weight ?? self.weight(atMilliseconds: now))
         return DecayingAverage(value: next.isFinite ? next : sample, atMilliseconds: now)
     }

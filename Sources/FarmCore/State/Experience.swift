@@ -7,25 +7,31 @@ public enum Experience {
     /// member look fast: with `isError` the average can only rise.
     public static func answered(_ row: MemberRow, latency: UInt64, isError: Bool, now: UInt64) {
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
-        let old = DecayingAverage(word: farm_get64(&row.pointee.latency))
-        // One slow answer is one slow answer: it counts as four times the average at the most, or an idle member that
-        // had one would be told from the others by it. A member that is slow in earnest climbs by a fifth an answer.
-        let counted = Float(max(1, latency))
-        let sample = old.isEmpty ? counted : min(counted, old.value * outlier)
-        if !isError {
-            let weight = old.weight(atMilliseconds: milliseconds)
-            noteUsual(row, weight: weight)
-            let isYoung = sample < old.value && farm_get64(&row.pointee.requests) < young
-            let next = old.adding(sample, atMilliseconds: milliseconds, weight: isYoung ? max(0.5, weight) : weight)
-            farm_set64(&row.pointee.latency, next.word)
-        } else if !old.isEmpty {
-            // Dated now, so that it does not fade while nothing but errors come.
-            let next = old.adding(max(sample, old.value), atMilliseconds: milliseconds)
-            farm_set64(&row.pointee.latency, next.word)
-        }
+        noteLatency(row, Float(max(1, latency)), isError: isError, milliseconds: milliseconds)
         _ = farm_add64(farm_member_row_buckets(row) + LatencyBuckets.index(of: latency), 1)
         _ = farm_add64(&row.pointee.latency_sum, latency)
         noteOutcome(row, failed: isError, milliseconds: milliseconds)
+    }
+
+    @inline(__always)
+    private static func noteLatency(_ row: MemberRow, _ counted: Float, isError: Bool, milliseconds: UInt32) {
+        let word = farm_get64(&row.pointee.latency)
+        if let first = FirstAnswers(word: word) {
+            guard !isError else { return }
+            noteUsual(row, weight: first.weight)
+            farm_set64(&row.pointee.latency, first.adding(counted, atMilliseconds: milliseconds))
+            return
+        }
+        let old = DecayingAverage(word: word)
+        // One slow answer is one slow answer: it counts as four times the average at the most, or an idle member that
+        // had one would be told from the others by it. A member that is slow in earnest climbs by a fifth an answer.
+        let sample = min(counted, old.value * outlier)
+        let weight = old.weight(atMilliseconds: milliseconds)
+        if !isError { noteUsual(row, weight: weight) }
+        // With an error dated now all the same, so that it does not fade while nothing but errors come.
+        let next = old.adding(
+            isError ? max(sample, old.value) : sample, atMilliseconds: milliseconds, weight: weight)
+        farm_set64(&row.pointee.latency, next.word)
     }
 
     /// An attempt failed without an answer.
@@ -34,8 +40,12 @@ public enum Experience {
     }
 
     static let outlier: Float = 4
-    /// Of so many requests, a quick answer says more than a slow one before it, which paid for a beginning: it counts half.
-    static let young: UInt64 = 16
+
+    /// The average latency that a member's row holds, for people: of its first answers too. nil: it has none.
+    public static func latency(_ row: MemberRow) -> Float? {
+        let word = farm_get64(&row.pointee.latency)
+        return word == 0 ? nil : DecayingAverage(word: word).value.magnitude
+    }
 
     /// How many other requests the member had on average when those came of which its latency is the average.
     @inline(__always)

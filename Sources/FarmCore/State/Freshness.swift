@@ -20,8 +20,14 @@ public struct Freshness: Sendable {
     @inline(__always)
     public func expiry(_ row: MemberRow) -> UInt64 {
         guard expect != 0 else { return UInt64.max }
-        let last = max(farm_get64(&row.pointee.updated_us), farm_get64(&row.pointee.known_since_us))
-        let (end, overflow) = last.addingReportingOverflow(expect)
+        return expiry(
+            updated: farm_get64(&row.pointee.updated_us), knownSince: farm_get64(&row.pointee.known_since_us))
+    }
+
+    /// The same of these words of its row, where updates are expected.
+    @inline(__always)
+    func expiry(updated: UInt64, knownSince: UInt64) -> UInt64 {
+        let (end, overflow) = max(updated, knownSince).addingReportingOverflow(expect)
         return overflow ? UInt64.max : end
     }
 

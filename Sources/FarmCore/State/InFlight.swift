@@ -9,10 +9,10 @@ import CFarm
 public enum InFlight {
     /// The requests in flight at a member. A count that a repair has taken below zero for a moment reads as none.
     @inline(__always)
-    public static func count(_ row: MemberRow) -> UInt32 {
-        let count = farm_get32(&row.pointee.inflight)
-        return Int32(bitPattern: count) < 0 ? 0 : count
-    }
+    public static func count(_ row: MemberRow) -> UInt32 { count(word: farm_get32(&row.pointee.inflight)) }
+
+    @inline(__always)
+    static func count(word: UInt32) -> UInt32 { Int32(bitPattern: word) < 0 ? 0 : word }
 
     /// The requests in flight at a farm whose algorithm counts them.
     @inline(__always)

@@ -13,8 +13,7 @@ public enum MonitoredHealth {
             guard !state.isDownByMonitor else { return .none }
             row.publish(state.with(downByMonitor: true, byManager: byManager))
         case .up:
-            farm_set32(&row.pointee.fails, 0)
-            farm_set32(&row.pointee.failing, 0)
+            PassiveHealth.completed(row)
             guard !state.isUp else { return .none }
             row.pointee.failed_trials = 0
             farm_set64(&row.pointee.retry_at, 0)

@@ -109,8 +109,9 @@ public enum Outliers {
         let milliseconds = UInt32(truncatingIfNeeded: now / 1000)
         var known: [(at: Int, latency: Double)] = []
         for at in judged where requests(members[at]) >= fewest {
-            let average = DecayingAverage(word: farm_get64(&members[at].row.pointee.latency))
-            guard !average.isEmpty, milliseconds &- average.time < latencyAge else { continue }
+            let word = farm_get64(&members[at].row.pointee.latency)
+            let average = DecayingAverage(word: word)
+            guard FirstAnswers(word: word) == nil, milliseconds &- average.time < latencyAge else { continue }
             known.append((at, Double(average.value)))
         }
         // Of two nobody can say which is the odd one.

@@ -1,5 +1,3 @@
-import CFarm
-
 /// How a member that has become available again comes back to its full share: `FarmSet slowstart=`. Its share grows with
 /// time in a straight line, from a tenth on: a request passes it by as if it were not there, with the part that is missing
 /// as the probability.
@@ -16,9 +14,8 @@ public struct SlowStart: Sendable {
     /// Steps in which a view follows.
     static let steps: UInt64 = 20
 
-    /// The part of its share that a member gets, up to 1.
-    func part(_ row: MemberRow, now: UInt64) -> Float {
-        let since = farm_get64(&row.pointee.available_since)
+    /// The part of its share that a member gets, up to 1, which has been available `since` then; 0: from the start.
+    func part(since: UInt64, now: UInt64) -> Float {
         guard time != 0, since != 0, now < since &+ time else { return 1 }
         // A reading of the clock may be older than the change.
         guard now > since else { return Self.least }

@@ -47,6 +47,8 @@ public struct Scenario: Sendable {
     public var maxAttempts: Int
     public var fall: UInt32
     public var retry: Time
+    /// FarmSet recover; 0: off.
+    public var recover: Time
     /// Whether an error page counts towards `fall`, and its request goes to another member: FarmSet failonstatus.
     public var failsOnErrors: Bool
     /// Members whose share of the attempts is shown.
@@ -59,7 +61,8 @@ public struct Scenario: Sendable {
         _ name: String, _ summary: String, members: [MemberModel], balancers: Int = 1, processes: Int = 1,
         narrows: Bool = false, arrivals: Arrivals,
         duration: Time, measuredFrom: Time = 0, clientTimeout: Time = seconds(1), attemptTimeout: Time = seconds(60),
-        maxAttempts: Int = 3, fall: UInt32 = 1, retry: Time = seconds(10), failsOnErrors: Bool = false,
+        maxAttempts: Int = 3, fall: UInt32 = 1, retry: Time = seconds(10), recover: Time = 250_000,
+        failsOnErrors: Bool = false,
         odd: [Int] = [], reports: Reports? = nil, comparesLeastReported: Bool = false
     ) {
         self.name = name
@@ -76,6 +79,7 @@ public struct Scenario: Sendable {
         self.maxAttempts = maxAttempts
         self.fall = fall
         self.retry = retry
+        self.recover = recover
         self.failsOnErrors = failsOnErrors
         self.odd = odd
         self.reports = reports

@@ -39,9 +39,12 @@ final class ReferenceBalancer<Policy: ReferencePolicy>: Balancer {
     func choose(tried: UnsafeBufferPointer<UInt32>, client: UInt32, now: Time) -> Pick? {
         if memory.farm.pointee.generation != generation { rebuild() }
         for member in down where !tried.contains(UInt32(member)) {
-            guard memory.health.claimTrial(memory.row(member), now: now) else { continue }
+            let isStranded = available.isEmpty && memory.health.recover != 0
+            guard memory.health.claimTrial(memory.row(member), now: now, for: isStranded ? .stranded : .repeatable) else {
+                continue
+            }
             inFlight[member] += 1
-            return Pick(member: member, isTrial: true)
+            return Pick(member: member, isTrial: true, isStranded: isStranded)
         }
         let candidates = tried.isEmpty ? available[...] : available.filter { !tried.contains(UInt32($0)) }[...]
         guard !candidates.isEmpty else { return nil }
@@ -55,8 +58,14 @@ final class ReferenceBalancer<Policy: ReferencePolicy>: Balancer {
     func ended(_ pick: Pick, charge: Verdict.Charge, wasAnswered: Bool, took: Time, now: Time) {
         inFlight[pick.member] -= 1
         policy.ended(pick.member, took: took, now: now)
-        memory.charge(pick.member, charge, wasTrial: pick.isTrial, wasAnswered: wasAnswered, now: now)
+        memory.charge(pick, charge, wasAnswered: wasAnswered, took: took, now: now)
     }
+
+    func blamed(_ pick: Pick, isDoubtful: Bool, isOfRequest: Bool, now: Time) {
+        memory.blame(pick, isDoubtful: isDoubtful, isOfRequest: isOfRequest, now: now)
+    }
+
+    func isSound(_ member: Int) -> Bool { memory.isSound(member) }
 
     func join(_ member: Int, now: Time) { memory.setOn(member) }
     func report(_ member: Int, _ load: MemberReport, now: Time) { policy.report(member, load) }

@@ -212,14 +212,11 @@ extension StatusSnapshot.MemberReading {
     /// What failed last; nil: nothing has.
     var lastError: LastError? {
         let error = LastError(word: row.pointee.last_error)
-        return error.isNone || row.pointee.last_error_at == 0 ? nil : error
+        return error.isSome && row.pointee.last_error_at != 0 ? error : nil
     }
 
     /// Its average latency in microseconds; nil: not known.
-    var averageLatency: Double? {
-        let average = DecayingAverage(word: row.pointee.latency)
-        return average.isEmpty ? nil : Double(average.value)
-    }
+    var averageLatency: Double? { Experience.latency(row).map { Double($0) } }
 
     /// A quantile of its latencies in microseconds; nil: not known.
     func latency(_ quantile: Double) -> Double? { LatencyBuckets.quantile(quantile, of: buckets) }

@@ -10,6 +10,7 @@ import Testing
         let row = UnsafeMutablePointer<farm_tied_row>.allocate(capacity: 1)
         init() { row.initialize(to: farm_tied_row()) }
         deinit { row.deallocate() }
+        /// Of a row that lives as long as the room: keep the room while they are asked.
         var clients: TiedClients { TiedClients(row) }
     }
 
@@ -40,7 +41,8 @@ import Testing
         let room = make()
         #expect(room.clients.count(now: Self.now) == 0)
         #expect(room.clients.until(now: Self.now) == nil)
-        #expect(TiedClients(Room().row).count(now: Self.now) == 0)
+        let unprepared = Room()
+        #expect(unprepared.clients.count(now: Self.now) == 0)
     }
 
     /// They die by their time, spread over a lifetime; what is dead is not counted, but for a part of one span.

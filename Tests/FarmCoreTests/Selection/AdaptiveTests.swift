@@ -11,6 +11,10 @@ import Testing
         struct Behaviour {
             var latency: UInt64
             var fails = false
+            /// It keeps every request until then, as one does that is still compiling.
+            var begins: UInt64 = 0
+            /// How long it takes for its first request; nil: as for any.
+            var first: UInt64?
         }
 
         let test: TestFarm
@@ -32,9 +36,10 @@ import Testing
                 finish()
                 guard let choice = test.choose(now: now) else { continue }
                 seen[choice.index] += 1
-                let latency = behaviours[choice.index].latency
+                let latency = behaviours[choice.index].first ?? behaviours[choice.index].latency
+                behaviours[choice.index].first = nil
                 let jittered = UInt64.random(in: (latency * 8 / 10)...(latency * 12 / 10), using: &numbers)
-                open.append((now + jittered, choice, now))
+                open.append((max(now + jittered, behaviours[choice.index].begins), choice, now))
             }
             return seen.map { $0 / Double(count) }
         }
@@ -84,6 +89,58 @@ import Testing
         _ = simulation.run(30_000, every: 5_000)
         let shares = simulation.run(4_000, every: 5_000)
         #expect(shares[1] > 0.2, "\(shares)")
+    }
+
+    /// The first answer of a new member takes 3 s, in a farm whose others take 1 ms: one request says so, or all that came
+    /// in the 3 s, at a low rate and at a high one. It gets its requests all the same as soon as it is quick.
+    @Test(arguments: [100_000, 10_000, 300] as [UInt64], [false, true])
+    func aSlowFirstAnswerStarvesNobody(every interval: UInt64, all: Bool) {
+        let quick = Simulation.Behaviour(latency: 1_000)
+        var simulation = Simulation([quick, quick, quick])
+        simulation.test.setState(2, admin: .off)
+        _ = simulation.run(2_000, every: interval)
+        simulation.test.setState(2, admin: .on)
+        if all {
+            simulation.behaviours[2].begins = simulation.now + 3_000_000
+        } else {
+            simulation.behaviours[2].first = 3_000_000
+        }
+        // Until its first answer is there.
+        _ = simulation.run(Int(3_600_000 / interval), every: interval)
+        let shares = simulation.run(400, every: interval)
+        #expect(shares[2] > 0.15, "\(shares)")
+    }
+
+    /// An idle member gets a hundredth of its weight's share at the least, however slow it seems and whatever load it reports;
+    /// An idle member gets a hundredth of its weight's share at the least, however slow it seems and whatever load it
+    /// reports; and not much more.
+    @Test(
+        arguments: [
+            ([1, 1, 1], nil), ([1, 1, 8], nil), ([5, 1, 3, 1], nil), ([1, 1, 1], [1, 1, 400]), ([1, 4, 8], [3, 2, 50]),
+        ] as [([UInt32], [Double]?)])
+    func theIdleAreAsked(_ weights: [UInt32], _ loads: [Double]?) {
+        let test = TestFarm(.adaptive, weights: weights)
+        let slow = weights.count - 1
+        for at in weights.indices {
+            test.rows[at].pointee.latency =
+                DecayingAverage(value: at == slow ? 3_000_000 : 1_000, atMilliseconds: 1).word
+            if let loads { test.rows[at].pointee.load = SharedDouble.word(loads[at]) }
+        }
+        test.farm.loadChanged()
+        let count = 200_000
+        let expected = 0.01 * Double(weights[slow]) / Double(weights.reduce(0, +))
+        let deviation = (expected * Double(count)).squareRoot()
+        let seen = Double(test.sequential(count, now: 1_000)[slow])
+        #expect((seen - expected * Double(count)).magnitude < 4 * deviation, "\(seen), not \(expected * Double(count))")
+        var shares = Shares(test.farm, now: 1_000)
+        defer { shares.deallocate() }
+        #expect((shares.share(of: slow) - expected).magnitude < 1e-6)
+        // One that is not idle is compared.
+        test.rows[slow].pointee.inflight = 1
+        #expect(test.sequential(20_000, now: 1_000)[slow] == 0)
+        var busy = Shares(test.farm, now: 1_000)
+        defer { busy.deallocate() }
+        #expect(busy.share(of: slow) == 0)
     }
 
     /// A member whose application answers 500 at once is the fastest of all, and has the fewest in flight. After minutes

@@ -14,7 +14,7 @@ import Testing
             scaled.deallocate()
             stack.deallocate()
         }
-        AliasTable.build(entries, count: count, weight: { weights[$0] }, scaled: scaled, stack: stack)
+        AliasTable.build(entries, count: count, weights: weights, scaled: scaled, stack: stack)
         return (0..<count).map { entries[$0] }
     }
 

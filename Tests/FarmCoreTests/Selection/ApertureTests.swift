@@ -172,23 +172,23 @@ import Testing
 @Suite struct WindowTests {
     @Test func endsAreParts() {
         // Four of eight, from the middle of the third one on.
-        let window = Window(count: 8, members: 4, start: 0x5000_0000, weight: { _ in 1 })
+        let window = Window(count: 8, members: 4, start: 0x5000_0000, weights: [UInt32](repeating: 1, count: 8))
         #expect(window == Window(first: 2, count: 5, firstPart: 0.5, lastPart: 0.5))
         #expect(window.map { [$0.part(0), $0.part(1), $0.part(4)] } == [0.5, 1, 0.5])
-        let whole = Window(count: 8, members: 4, start: 0, weight: { _ in 1 })
+        let whole = Window(count: 8, members: 4, start: 0, weights: [UInt32](repeating: 1, count: 8))
         #expect(whole == Window(first: 0, count: 4, firstPart: 1, lastPart: 1))
     }
 
     @Test func goesRound() {
-        let window = Window(count: 8, members: 3, start: 0xE800_0000, weight: { _ in 1 })
+        let window = Window(count: 8, members: 3, start: 0xE800_0000, weights: [UInt32](repeating: 1, count: 8))
         #expect(window == Window(first: 7, count: 4, firstPart: 0.75, lastPart: 0.25))
     }
 
     @Test func wholeRingIsNoWindow() {
-        #expect(Window(count: 8, members: 8, start: 0, weight: { _ in 1 }) == nil)
-        #expect(Window(count: 8, members: 9, start: 0, weight: { _ in 1 }) == nil)
+        #expect(Window(count: 8, members: 8, start: 0, weights: [UInt32](repeating: 1, count: 8)) == nil)
+        #expect(Window(count: 8, members: 9, start: 0, weights: [UInt32](repeating: 1, count: 8)) == nil)
         // One member that weighs nearly all: a window that always has four members is the ring.
-        #expect(Window(count: 8, members: 4, start: 0, weight: { $0 == 3 ? 1_000 : 1 })?.count ?? 8 >= 4)
+        #expect(Window(count: 8, members: 4, start: 0, weights: [1, 1, 1, 1_000, 1, 1, 1, 1])?.count ?? 8 >= 4)
     }
 
     /// Whatever the weights and wherever it begins, it covers as much, and so many members at least.
@@ -199,7 +199,7 @@ import Testing
             let weights = (0..<count).map { _ in UInt32.random(in: 1...1_000, using: &numbers) }
             let members = Int.random(in: 1..<count, using: &numbers)
             let start = UInt32.random(in: 0...UInt32.max, using: &numbers)
-            guard let window = Window(count: count, members: members, start: start, weight: { weights[$0] }) else {
+            guard let window = Window(count: count, members: members, start: start, weights: weights) else {
                 continue
             }
             #expect((members...count).contains(window.count))

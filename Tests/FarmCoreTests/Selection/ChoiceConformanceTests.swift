@@ -142,7 +142,7 @@ import Testing
     // MARK: Trials
 
     private func farmWithOneDue(_ algorithm: Algorithm, others: Int) -> TestFarm {
-        let test = TestFarm(algorithm, weights: [UInt32](repeating: 1, count: others + 1), retry: 10_000)
+        let test = TestFarm(algorithm, weights: [UInt32](repeating: 1, count: others + 1), retry: 1_000)
         test.rows.setState(0, admin: .on, down: true)
         test.rows[0].pointee.retry_at = 1_000
         return test
@@ -158,16 +158,58 @@ import Testing
         #expect(test.choose(now: 1_000) == Choice(index: 0, isTrial: true))
         #expect(test.rows.inflight(0) == (1, 1))
         for _ in 0..<20 { #expect(test.choose(now: 1_001)!.index != 0) }
-        #expect(test.choose(now: 11_000) == Choice(index: 0, isTrial: true), "the trial is over after retry")
+        for _ in 0..<20 { #expect(test.choose(now: 1_999)!.index != 0) }
+        #expect(test.choose(now: 2_000) == Choice(index: 0, isTrial: true), "the trial is over after retry")
     }
 
-    /// A request that must not be repeated risks nothing while there is another way.
-    @Test(arguments: Algorithm.allCases) func onlyARequestThatMayBeRepeated(_ algorithm: Algorithm) {
+    /// "by a request that may be repeated when `retry` has passed, by any other when 2 × `retry` has"
+    @Test(arguments: Algorithm.allCases) func whatMayNotBeRepeatedTriesLater(_ algorithm: Algorithm) {
         let test = farmWithOneDue(algorithm, others: 2)
-        for _ in 0..<20 { #expect(test.choose(trials: .ifNeeded, now: 1_000)!.index != 0) }
+        for now: UInt64 in [1_000, 1_999] {
+            for _ in 0..<20 { #expect(test.choose(trials: .whenOverdue, now: now)!.index != 0) }
+        }
+        #expect(test.choose(trials: .whenOverdue, now: 2_000) == Choice(index: 0, isTrial: true))
+        for _ in 0..<20 { #expect(test.choose(trials: .whenOverdue, now: 2_000)!.index != 0) }
+    }
+
+    /// "while nobody is available, by any request"
+    @Test(arguments: Algorithm.allCases) func withNobodyAvailableAnyRequestTries(_ algorithm: Algorithm) {
+        let test = farmWithOneDue(algorithm, others: 2)
         test.setState(1, admin: .off)
         test.setState(2, admin: .off)
-        #expect(test.choose(trials: .ifNeeded, now: 1_000) == Choice(index: 0, isTrial: true))
+        #expect(test.choose(trials: .whenOverdue, now: 999) == nil)
+        #expect(test.choose(trials: .whenOverdue, now: 1_000) == Choice(index: 0, isTrial: true))
+    }
+
+    /// "each such member at most once in `recover` and never while another trial of it has not yet connected"
+    @Test(arguments: Algorithm.allCases, [Wish.Trials.whenOverdue, .whenDue])
+    func withNobodyAvailableEachIsTriedAfterRecover(_ algorithm: Algorithm, _ trials: Wish.Trials) throws {
+        let test = TestFarm(algorithm, weights: [1, 1, 1], retry: 10_000_000, recover: 1_000)
+        for at in 0..<3 {
+            test.rows.setState(at, admin: .on, down: true)
+            test.rows[at].pointee.tried_at = 5_000 << 1
+            test.rows[at].pointee.retry_at = 10_005_000
+        }
+        #expect(test.choose(trials: trials, now: 5_999) == nil)
+        #expect(test.choose(trials: .never, now: 6_000) == nil)
+        let choices = (0..<3).compactMap { _ in test.choose(trials: trials, now: 6_000) }
+        #expect(Set(choices.map(\.index)) == [0, 1, 2])
+        #expect(choices.allSatisfy { $0.isTrial && $0.isStranded && !$0.isTied })
+        #expect(test.choose(trials: trials, now: 7_000) == nil, "none of them has connected")
+        PassiveHealth.connected(test.rows[1], began: 6_000)
+        #expect(test.choose(trials: trials, now: 6_999) == nil)
+        #expect(test.choose(trials: trials, now: 7_000)?.index == 1)
+        #expect(test.rows.inflight(0) == (1, 1) && test.rows.inflight(1) == (2, 2))
+    }
+
+    /// A member that is down is tried after `retry`, not after `recover`, while another one serves.
+    @Test(arguments: Algorithm.allCases) func recoverIsForFarmsWithNobody(_ algorithm: Algorithm) {
+        let test = TestFarm(algorithm, weights: [1, 1], retry: 10_000, recover: 1_000)
+        test.rows.setState(0, admin: .on, down: true)
+        test.rows[0].pointee.tried_at = 5_000 << 1
+        test.rows[0].pointee.retry_at = 15_000
+        for now in [UInt64(6_000), 14_999] { #expect(test.choose(now: now)?.index == 1) }
+        #expect(test.choose(now: 15_000) == Choice(index: 0, isTrial: true))
     }
 
     /// Who only asks tries nobody, whatever the need.
@@ -176,8 +218,8 @@ import Testing
         for _ in 0..<20 { #expect(test.choose(trials: .never, now: 1_000)?.index == 1) }
         test.setState(1, admin: .off)
         #expect(test.choose(trials: .never, now: 1_000) == nil)
-        #expect(test.rows[0].pointee.retry_at == 1_000)
-        #expect(test.choose(trials: .ifNeeded, now: 1_000) == Choice(index: 0, isTrial: true), "it is still to be had")
+        #expect((test.rows[0].pointee.retry_at, test.rows[0].pointee.tried_at) == (1_000, 0))
+        #expect(test.choose(trials: .whenOverdue, now: 1_000) == Choice(index: 0, isTrial: true), "it is still to be had")
     }
 
     @Test(arguments: Algorithm.allCases) func whoeverTriedItDoesNotTryAgain(_ algorithm: Algorithm) {
@@ -188,7 +230,7 @@ import Testing
 
     /// One that is due and has no room stands in nobody's way: another that is due is tried.
     @Test(arguments: Algorithm.allCases) func aFullMemberIsNoTrial(_ algorithm: Algorithm) {
-        let test = TestFarm(algorithm, weights: [1, 1, 1], retry: 10_000)
+        let test = TestFarm(algorithm, weights: [1, 1, 1], retry: 1_000)
         for at in 0..<2 {
             test.rows.setState(at, admin: .on, down: true)
             test.rows[at].pointee.retry_at = 1_000

@@ -18,7 +18,7 @@ import Testing
         for (at, state) in states.enumerated() {
             let row = test.rows[at]
             row.pointee.updated_us = state == .out ? 1 : Self.now
-            row.pointee.retry_at = state == .due ? Self.now : .max
+            row.pointee.retry_at = state == .due ? Self.now : .max / 2
             switch state {
             case .on, .out, .tried: break
             case .drain: row.publish(MemberState(word: FARM_ADMIN_DRAIN))
@@ -166,18 +166,53 @@ import Testing
     @Test(arguments: Algorithm.allCases) func aTrial(_ algorithm: Algorithm) {
         let (test, _) = make(algorithm, [.on, .due, .due])
         #expect(test.choose(named: 2, now: Self.now) == tied(2, trial: true), "the one that was named, not another")
-        #expect(test.rows[2].pointee.retry_at == Self.now + 1_000)
-        #expect(test.choose(trials: .ifNeeded, named: 2, now: Self.now) == Choice(index: 0, isTrial: false))
+        #expect(test.rows[2].pointee.tried_at == Self.now << 1 | 1)
+        #expect(test.choose(trials: .whenOverdue, named: 2, now: Self.now) == Choice(index: 0, isTrial: false))
         #expect(test.rows.inflight(2) == (1, 1))
     }
 
     @Test(arguments: Algorithm.allCases) func noTrialByWhoMayNot(_ algorithm: Algorithm) {
         let (test, _) = make(algorithm, [.on, .due])
-        for trials in [Wish.Trials.ifNeeded, .never] {
+        for trials in [Wish.Trials.whenOverdue, .never] {
             #expect(test.choose(trials: trials, named: 1, now: Self.now) == Choice(index: 0, isTrial: false))
         }
-        #expect(test.rows[1].pointee.retry_at == Self.now)
+        #expect(test.rows[1].pointee.tried_at == 0)
         #expect(test.rows.inflight(1) == (0, 0))
+    }
+
+    /// A request that may not be repeated tries the member that it names when the trial is overdue.
+    @Test(arguments: Algorithm.allCases) func anOverdueTrialByAnyRequest(_ algorithm: Algorithm) {
+        let (test, _) = make(algorithm, [.on, .due])
+        test.rows[1].pointee.updated_us = Self.now + 1_000
+        #expect(test.choose(trials: .whenOverdue, named: 1, now: Self.now + 999)?.index == 0)
+        #expect(test.choose(trials: .whenOverdue, named: 1, now: Self.now + 1_000) == tied(1, trial: true))
+    }
+
+    /// "while nobody is available, by any request, each such member at most once in `recover`": also by requests that may go
+    /// to no other member.
+    @Test(arguments: Algorithm.allCases, [false, true])
+    func withNobodyAvailableTheNamedOneIsTriedAfterRecover(_ algorithm: Algorithm, hasView: Bool) {
+        let test = TestFarm(algorithm, weights: [1, 1], retry: 10_000_000, recover: 1_000)
+        for at in 0..<2 {
+            test.rows.setState(at, admin: .on, down: true)
+            test.rows[at].pointee.tried_at = Self.now << 1
+            test.rows[at].pointee.retry_at = Self.now + 10_000_000
+        }
+        if !hasView { test.farm.rebuilding.pointee = 1 }
+        func strict(_ trials: Wish.Trials, now: UInt64) -> Choice? {
+            let nobody = UnsafePointer<UInt32>(bitPattern: 8)!
+            let wish = Wish(tried: nobody, triedCount: 0, trials: trials, named: 1, isStrict: true)
+            return test.farm.choose(wish, now: now, random: test.random)
+        }
+        #expect(strict(.whenDue, now: Self.now + 999) == nil)
+        #expect(strict(.never, now: Self.now + 1_000) == nil)
+        let trial = Choice(index: 1, isTrial: true, isTied: true, isStranded: true)
+        #expect(strict(.whenOverdue, now: Self.now + 1_000) == trial)
+        #expect(strict(.whenDue, now: Self.now + 1_000) == nil, "it has not connected")
+        // The other member is back: now its trial waits for `retry`.
+        PassiveHealth.connected(test.rows[1], began: Self.now + 1_000)
+        test.setState(0, admin: .on)
+        #expect(strict(.whenDue, now: Self.now + 9_999_999) == nil)
     }
 
     @Test func noTrialOfOneThatIsFullOrTakenOut() {
@@ -186,7 +221,7 @@ import Testing
         test.rows[1].pointee.inflight = 1
         test.farm.changed()
         #expect(test.choose(named: 1, now: Self.now)?.index == 0)
-        #expect(test.rows[1].pointee.retry_at == Self.now, "its trial is still to be had")
+        #expect(test.rows[1].pointee.tried_at == 0, "its trial is still to be had")
         test.rows[1].pointee.max_inflight = 0
         test.rows[1].publish(test.rows[1].state.with(admin: .off))
         test.farm.changed()

@@ -4,7 +4,7 @@ import Testing
 @testable import FarmCore
 
 @Suite struct RelativeLoadTests {
-    private static func relative(_ loads: [Double]) -> RelativeLoad { RelativeLoad(count: loads.count) { loads[$0] } }
+    private static func relative(_ loads: [Double]) -> RelativeLoad { RelativeLoad(loads, count: loads.count) }
 
     private static func costs(_ loads: [Double]) -> [Double] {
         let relative = relative(loads)

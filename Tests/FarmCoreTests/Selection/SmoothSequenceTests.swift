@@ -12,7 +12,7 @@ import Testing
             scratch.deallocate()
         }
         let length = SmoothSequence.build(
-            sequence, capacity: capacity, count: weights.count, weight: { weights[$0] },
+            sequence, capacity: capacity, count: weights.count, weights: weights,
             scratch: scratch)
         return (0..<length).map { sequence[$0] }
     }

@@ -18,7 +18,7 @@ import Testing
             view.pointee.spanCount = small(&numbers)
             for tier in 0..<View.tiers {
                 view.pointee.spans[tier] = View.Span(
-                    start: small(&numbers), count: small(&numbers),
+                    start: small(&numbers), count: small(&numbers), drawn: small(&numbers),
                     sequenceStart: small(&numbers), sequenceLength: small(&numbers), weight: numbers.next() >> 40,
                     ring: HashRingSlice(
                         start: small(&numbers), partsStart: small(&numbers),

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ExperienceTests {
     private let rows = Rows(count: 1)
     private var row: MemberRow { rows[0] }
-    private func latency() -> Float { DecayingAverage(word: row.pointee.latency).value }
+    private func latency() -> Float { Experience.latency(row) ?? 0 }
     private func ratio() -> Float { DecayingAverage(word: row.pointee.failure_ratio).value }
     private func counted() -> UInt64 {
         (0..<LatencyBuckets.count).reduce(0) { $0 + farm_member_row_buckets(row)[$1] }
@@ -39,6 +39,44 @@ import Testing
             row.pointee.usual_inflight = bad.bitPattern
             Experience.answered(row, latency: 2_000, isError: false, now: 400_000_000)
             #expect(Experience.usualInFlight(row) == 20)
+        }
+    }
+
+    /// Until it has answered ten requests a member has no latency that a choice could compare, and then what its answers
+    /// had in common: one slow answer among them, the first or any, says nothing. An error is no answer here.
+    @Test(arguments: 0..<10) func theFirstAnswers(_ slow: Int) {
+        for answer in 0..<10 {
+            #expect(Farm.Standing(row, 1_000).cost == 0, "after \(answer) answers")
+            Experience.answered(row, latency: 7, isError: true, now: 1_000_000)
+            Experience.answered(row, latency: answer == slow ? 3_000_000 : 1_000, isError: false, now: 1_000_000)
+            #expect(latency() >= 999 && latency() <= 3_000_000)
+        }
+        #expect(Farm.Standing(row, 1_000).cost > 0)
+        #expect(latency() > 1_050 && latency() < 1_200)
+        #expect(!DecayingAverage(word: row.pointee.latency).isEmpty)
+        #expect(DecayingAverage(word: row.pointee.latency).time == 1_000, "of the last answer")
+        Experience.answered(row, latency: 1_000, isError: true, now: 5_000_000)
+        #expect(DecayingAverage(word: row.pointee.latency).time == 5_000, "an error keeps it from fading now")
+    }
+
+    /// A member that is slow in earnest is known to be, after ten answers and not before.
+    @Test func tenSlowAnswers() {
+        for _ in 0..<10 {
+            #expect(Farm.Standing(row, 1_000).cost == 0)
+            Experience.answered(row, latency: 400_000, isError: false, now: 1_000_000)
+        }
+        #expect((latency() - 400_000).magnitude < 100)
+    }
+
+    /// Whatever a word holds that is none of an average, ten more answers make a sound one of it.
+    @Test func anyWordBecomesAnAverage() {
+        var numbers = Numbers(7)
+        let words = (0..<500).map { _ in numbers.next() | 1 << 63 }
+        for word in words + [1 << 63, 0xFFF0_0000_0000_0000, 0xFF80_0000_0000_0003, 0xBF80_0000_0000_0009] {
+            row.pointee.latency = word
+            #expect(Farm.Standing(row, 1_000).cost == 0)
+            for _ in 0..<11 { Experience.answered(row, latency: 2_000, isError: false, now: 1_000_000) }
+            #expect(Int64(bitPattern: row.pointee.latency) > 0 && latency() >= 1 && latency().isFinite)
         }
     }
 

@@ -5,55 +5,50 @@ import Testing
 @testable import FarmCore
 
 @Suite struct LastErrorTests {
-    private func text(_ error: LastError) -> String { error.withText { String(decoding: $0, as: UTF8.self) } }
+    /// What httpd shows of a failed attempt, and the words for it.
+    static let cases: [(Evidence, UInt32, UInt32, String)] = [
+        ([.unreachable], 0, FARM_ERROR_REFUSED, "connection refused"),
+        ([.unreachable, .connectTimeout], 0, FARM_ERROR_CONNECT_TIMEOUT, "connect timed out"),
+        ([.unreachable, .noHost], 0, FARM_ERROR_UNKNOWN_HOST, "unknown host"),
+        ([.unreachable, .noHost, .connectTimeout], 0, FARM_ERROR_UNKNOWN_HOST, "unknown host"),
+        ([.broke, .tls], 0, FARM_ERROR_TLS, "TLS handshake failed"),
+        ([.broke, .sent], 0, FARM_ERROR_CLOSED, "connection closed before an answer"),
+        ([.broke, .sent, .noHTTP], 0, FARM_ERROR_NO_HTTP, "the answer is no HTTP"),
+        ([.answer, .sent, .broke], 200, FARM_ERROR_CUT, "answer cut short"),
+        ([.held, .sent], 503, FARM_ERROR_STATUS | 503 << 16, "status 503"),
+        ([.answer, .sent], 502, FARM_ERROR_STATUS | 502 << 16, "status 502"),
+        ([.timeout, .sent], 0, FARM_ERROR_TIMEOUT, "answer timed out"),
+        (
+            [.broke, .sent, .writingBody], 0, FARM_ERROR_BODY,
+            "connection closed while the request's body was written"
+        ),
+        ([.broke, .sent, .stale], 0, FARM_ERROR_STALE, "kept connection closed"),
+    ]
 
-    @Test func words() {
-        let words: [(UInt32, String)] = [
-            (FARM_ERROR_REFUSED, "connection refused"), (FARM_ERROR_CONNECT_TIMEOUT, "connect timed out"),
-            (FARM_ERROR_UNKNOWN_HOST, "unknown host"), (FARM_ERROR_TLS, "TLS handshake failed"),
-            (FARM_ERROR_CLOSED, "connection closed"), (FARM_ERROR_NO_HTTP, "no HTTP"),
-            (FARM_ERROR_CUT, "answer cut short"), (FARM_ERROR_TIMEOUT, "answer timed out"),
-            (FARM_ERROR_BODY, "connection closed while the request was sent"),
-            (FARM_ERROR_STALE, "kept connection closed"), (60_000, "failure"),
-        ]
-        for (kind, expected) in words { #expect(text(LastError(kind)) == expected) }
-        for status: UInt32 in [500, 503, 999] {
-            #expect(text(LastError(FARM_ERROR_STATUS, status: status)) == "status \(status)")
-        }
-        #expect(LastError(word: 0).isNone && !LastError(FARM_ERROR_REFUSED).isNone)
-        #expect(LastError(FARM_ERROR_STATUS, status: 503).word == 503 << 16 | FARM_ERROR_STATUS)
-        #expect(text(LastError(word: .max)).utf8.count <= LastError.longest)
-    }
-}
-
-@Suite struct NextTrialTests {
-    @Test func times() {
-        let down = FARM_DOWN_BY_FAILURES
-        // status, tried at, retry at, nobody is available, recover, expected
-        let cases: [(UInt32, UInt64, UInt64, Bool, UInt64, UInt64?)] = [
-            (0, 0, 0, false, 250, nil), (FARM_DOWN_BY_MONITOR, 5, 9, true, 250, nil),
-            (down | FARM_DOWN_BY_MONITOR, 5, 9, true, 250, nil), (down | FARM_ADMIN_OFF, 5, 9, false, 250, nil),
-            (down, 0, 7000, false, 250, 7000), (down, 6000, 7000, false, 250, 16_000),
-            (down, 6000, 90_000, false, 250, 90_000), (down, 6000, 7000, true, 250, 6250),
-            (down, 6000, 7000, true, 0, 16_000), (down | FARM_ADMIN_DRAIN, 0, 7000, false, 0, 7000),
-            (down | FARM_DOWN_AS_OUTLIER, 0, 7000, false, 250, 7000),
-        ]
-        let rows = Rows(count: 1)
-        let row = rows.members[0].row
-        for (at, (status, tried, retryAt, alone, recover, expected)) in cases.enumerated() {
-            for connecting: UInt64 in [0, 1] {
-                row.pointee.status = status
-                row.pointee.tried_at = tried * 2 + connecting
-                row.pointee.retry_at = retryAt
-                let trial = NextTrial.of(row, nobodyIsAvailable: alone, retry: 10_000, recover: recover)
-                #expect(trial == expected, "\(at)")
-            }
-        }
+    @Test(arguments: cases.indices) func whatFailed(_ number: Int) {
+        let (saw, status, word, text) = Self.cases[number]
+        let error = LastError(saw, status: status)
+        #expect(error.word == word)
+        #expect(error.isSome)
+        #expect(error.status == (word & 0xFFFF == FARM_ERROR_STATUS ? status : 0))
+        #expect(Self.text(error) == text)
     }
 
-    @Test func wallClock() {
-        #expect(NextTrial.onWallClock(150, now: 100, wallClock: 1000) == 1050)
-        #expect(NextTrial.onWallClock(90, now: 100, wallClock: 1000) == 990)
-        #expect(NextTrial.onWallClock(0, now: 5000, wallClock: 1000) == 0)
+    /// Every cause has its own words.
+    @Test func noTwoAreAlike() {
+        #expect(Set(Self.cases.map { $0.2 & 0xFFFF }).count == 11)
+        #expect(Set(Self.cases.map { Self.text(LastError(word: $0.2 & 0xFFFF)) }).count == 11)
+    }
+
+    @Test func noneAndWhatNobodyWrites() {
+        #expect(!LastError(word: FARM_ERROR_NONE).isSome)
+        #expect(Self.text(LastError(word: 0xFFFF)) == "unknown")
+        #expect(LastError(word: FARM_ERROR_CLOSED | 503 << 16).status == 0)
+    }
+
+    private static func text(_ error: LastError) -> String {
+        let pieces = Pieces()
+        pieces.write { error.write(to: &$0) }
+        return pieces.text
     }
 }

@@ -197,7 +197,7 @@ import Testing
         #expect(find(rows) == nil, "it is down")
         #expect(!health.claimTrial(row, now: Self.now + 9_999_999))
         #expect(health.claimTrial(row, now: Self.now + 10_000_000))
-        #expect(health.succeeded(row, wasTrial: true, wallClock: 11_000_000) == .cameUp)
+        #expect(health.trialHeld(row, wallClock: 11_000_000) == .cameUp)
         #expect(row.state.isAvailable)
         // What put it down is not held against it again.
         #expect(row.pointee.latency == 0 && row.pointee.failure_ratio == 0)
@@ -210,8 +210,8 @@ import Testing
         let rows = make(latencies: [100])
         defer { withExtendedLifetime(rows) {} }
         let row = rows[0]
-        #expect(health.failed(row, wasTrial: false, now: 1, wallClock: 1) == .wentDown)
-        #expect(health.succeeded(row, wasTrial: true, wallClock: 2) == .cameUp)
+        #expect(health.failed(row, .init(isDoubtful: false), now: 1, wallClock: 1) == .wentDown)
+        #expect(health.trialHeld(row, wallClock: 2) == .cameUp)
         #expect(row.pointee.latency != 0)
     }
 
@@ -226,7 +226,7 @@ import Testing
             waits.append(health.eject(row, now: 5, wallClock: wall) ?? 0)
             #expect(row.pointee.retry_at == 5 + (waits.last ?? 0))
             wall += 1_000_000
-            _ = health.succeeded(row, wasTrial: true, wallClock: wall)
+            _ = health.trialHeld(row, wallClock: wall)
             wall += 60_000_000
         }
         #expect(waits.map { $0 / 10_000_000 } == [1, 2, 4, 8, 16, 16, 16])
@@ -240,7 +240,7 @@ import Testing
         defer { withExtendedLifetime(rows) {} }
         let row = rows[0]
         _ = health.eject(row, now: 0, wallClock: 1)
-        #expect(health.failed(row, wasTrial: true, now: 10_000_000, wallClock: 2) == .stillDown)
+        #expect(health.failed(row, .init(isDoubtful: false, wasTrial: true), now: 10_000_000, wallClock: 2) == .stillDown)
         #expect(row.pointee.retry_at == 30_000_000)
         #expect(row.state.isOutlier)
     }

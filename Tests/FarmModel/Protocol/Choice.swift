@@ -1,8 +1,8 @@
 /// A choice: the two views of a process, their rebuilding and swapping, what of them a delayed thread may still read, and the
 /// row, which has the last word.
 ///
-/// Sources/FarmCore/Selection/Farm.swift (freshView, goodView, renewedView, changed), View.swift (rebuild), Choice.swift (chosen,
-/// pick, lookThrough, lastLook, admit). Two members of one tier without a limit, an algorithm that draws one position.
+/// Sources/FarmCore/Selection/Farm.swift (freshView, goodView, renewedView, changed), ViewInput.swift (init), View.swift (rebuild),
+/// Choice.swift (chosen, pick, lookThrough, lastLook, admit). Two members of one tier without a limit, an algorithm that draws one position.
 /// Another process changes their states: first member 1 comes up, then member 0 goes down.
 public enum ChoiceProtocol {
     public enum Mutation: CaseIterable, Sendable {
@@ -151,6 +151,8 @@ public enum ChoiceProtocol {
 
     private struct Registers {
         let after, view, generation, index, filled, round, isPanic: Register
+        /// The members that a rebuild has read as available, one bit each.
+        let seen: Register
     }
 
     private static func thread(_ words: Words, _ number: Int, choices: Int) -> Program {
@@ -158,7 +160,7 @@ public enum ChoiceProtocol {
         let registers = Registers(
             after: program.register(), view: program.register(), generation: program.register(),
             index: program.register(), filled: program.register(), round: program.register(),
-            isPanic: program.register())
+            isPanic: program.register(), seen: program.register())
         let begin = program.label()
         let end = program.label()
         let refuse = program.label()
@@ -183,6 +185,7 @@ public enum ChoiceProtocol {
             turn[registers.generation] = 0
             turn[registers.index] = 0
             turn[registers.filled] = 0
+            turn[registers.seen] = 0
             turn[registers.isPanic] = 0
             if round < choices { turn.go(begin) } else { turn.end() }
         }
@@ -229,32 +232,38 @@ public enum ChoiceProtocol {
         build(program, words, r)
     }
 
-    /// Farm.renewedView by who rebuilds, and View.rebuild.
+    /// Farm.renewedView by who rebuilds, ViewInput.init, and View.rebuild from what it has read.
     private static func build(_ program: Program, _ words: Words, _ r: Registers) {
+        // Admission.of: with 60 percent of three members, panic while fewer than two are available.
+        func isPanic(_ turn: Turn) -> Bool { words.shape.panic && turn[r.seen].nonzeroBitCount < 2 }
         program.step("Farm.renewedView: read current, the other is next") { $0[r.view] = $0.read(words.current) ^ 1 }
         let readGeneration = {
             program.step("Farm.renewedView: read the row's generation") { $0[r.generation] = $0.read(words.generation) }
         }
         if words.mutation != .stampedLate { readGeneration() }
+        for member in words.status.indices {
+            program.step("ViewInput.init: read status of member \(member)") { turn in
+                if turn.read(words.status[member]) == 0 { turn[r.seen] |= 1 << member }
+            }
+        }
         program.step("View.rebuild: publish that the view is none") { turn in
             turn.publish(words.views[turn[r.view]].generation, noGeneration)
+        }
+        if words.shape.panic {
+            program.step("View.rebuild: set mask") { turn in
+                turn.set(words.views[turn[r.view]].mask, isPanic(turn) ? 1 : 0)
+            }
         }
         program.step("View.rebuild: spanCount 0") { $0.set(words.views[$0[r.view]].spanCount, 0) }
         if words.mutation == .orderEmptied {
             program.step("rebuild, the other way: an empty order") { $0.set(words.views[$0[r.view]].order[0], empty) }
         }
-        if words.shape.panic { noteAdmission(program, words, r) }
         for member in words.status.indices {
-            let skip = program.label()
-            program.step("View.rebuild: read status of member \(member)") { turn in
-                let isPanic = words.shape.panic && turn.newest(words.views[turn[r.view]].mask) == 1
-                if turn.read(words.status[member]) != 0 && !isPanic { turn.go(skip) }
-            }
             program.step("View.rebuild: set order, member \(member)") { turn in
+                guard isPanic(turn) || turn[r.seen] >> member & 1 != 0 else { return }
                 turn.set(words.views[turn[r.view]].order[turn[r.filled]], member)
                 turn[r.filled] += 1
             }
-            program.here(skip)
         }
         program.step("View.rebuild: the span") { turn in
             turn.set(words.views[turn[r.view]].count, turn[r.filled])
@@ -262,6 +271,7 @@ public enum ChoiceProtocol {
         program.step("View.rebuild: spanCount") { turn in
             turn.set(words.views[turn[r.view]].spanCount, turn[r.filled] > 0 ? 1 : 0)
             turn[r.filled] = 0
+            turn[r.seen] = 0
         }
         if words.mutation == .stampedLate { readGeneration() }
         program.step("View.rebuild: publish the view's generation") { turn in
@@ -274,19 +284,6 @@ public enum ChoiceProtocol {
         }
         program.step("Farm.renewedView: publish current") { $0.publish(words.current, $0[r.view]) }
         program.step("Farm.renewedView: publish rebuilding 0") { $0.publish(words.rebuilding, 0) }
-    }
-
-    /// Admission.of: with 60 percent of three members, panic while fewer than two are available.
-    private static func noteAdmission(_ program: Program, _ words: Words, _ r: Registers) {
-        for member in words.status.indices {
-            program.step("Admission.of: read status of member \(member)") { turn in
-                if turn.read(words.status[member]) == 0 { turn[r.filled] += 1 }
-            }
-        }
-        program.step("View.rebuild: set mask") { turn in
-            turn.set(words.views[turn[r.view]].mask, turn[r.filled] < 2 ? 1 : 0)
-            turn[r.filled] = 0
-        }
     }
 
     /// Farm.chosen, pick, lookThrough and lastLook with admit.

@@ -36,22 +36,30 @@ import Testing
 
     // MARK: Rows
 
-    /// Metrics of one report belong together, and the load that was made of them.
+    /// Metrics of one report belong together, and the load that was made of them. A reader that has met writers for too
+    /// long says that it does not know any metric: on a busy machine that happens, and it is not mixed up.
     @Test(arguments: [LockGranularity.row, .engine]) func noTornReport(_ granularity: LockGranularity) throws {
         let world = World(granularity: granularity)
         let engine = try world.child([farm("f", "a", "b") { $0.load = "one + two + three" }], pid: 1)
         for member in ["a", "b"] { Self.push(engine, "farm=f&member=\(member)&one=1&two=2&three=3&four=4") }
-        let (shared, findings) = (Shared(engine), Findings())
+        let (shared, findings) = (Shared(engine), Findings(readers: 2))
         onThreads(4) { number in
             let engine = shared.value
             if number < 2 {
-                for round in 1...Self.rounds {
+                var round = 0
+                while round < Self.rounds || findings.haveReaders {
+                    round += 1
                     let one = round * 2 + number
                     Self.push(
                         engine, "farm=f&member=a&one=\(one)&two=\(one * 2)&three=\(one * 3)&four=\(one * 4)")
                 }
             } else {
-                for _ in 0..<Self.looks { Self.lookAtReports(engine, number == 2, findings) }
+                var look = 0
+                while look < Self.looks || (findings.kinds <= 10 && look < 100 * Self.looks) {
+                    look += 1
+                    Self.lookAtReports(engine, number == 2, findings)
+                }
+                findings.leave()
             }
         }
         #expect(findings.all.isEmpty, "\(findings.all.count): \(findings.all.first ?? "")")
@@ -75,6 +83,7 @@ import Testing
                     Double(samples["farm_member_metric{\(member),metric=\"\($0)\"}"] ?? "") ?? .nan
                 } + [Double(samples["farm_member_load{\(member)}"] ?? "") ?? .nan]
         }
+        if values.prefix(4).allSatisfy(\.isNaN) { return }
         findings.note("\(values[0])")
         if values != [1, 2, 3, 4, 6].map({ $0 * values[0] }) { findings.add("\(values)") }
     }

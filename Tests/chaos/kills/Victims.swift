@@ -106,6 +106,6 @@ func serve(_ engine: UnsafeMutablePointer<Engine>, _ round: Int, fails: Bool) {
 
 func chosen(_ engine: UnsafeMutablePointer<Engine>) -> farm_request? {
     var request = farm_request()
-    request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY
+    request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY
     return engine.choose(&request, now: CFarmABI.farm_host_clock()) ? request : nil
 }

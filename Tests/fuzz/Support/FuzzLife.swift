@@ -96,10 +96,13 @@ public final class FuzzLife {
         var request = farm_request()
         // Also of farms that are not there.
         request.farm = farm == 0xFF ? FARM_NONE : UInt32(farm % 5)
-        request.flags = UInt32(flags) & (FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY)
+        request.flags = requestFlags(flags)
         farm_on_key(&request, "key", 3)
         let condition = farm_on_condition(child.engine, &request)
         guard condition <= 3 else { finding("the condition \(condition)") }
+        if farm_on_trial_due(child.engine, &request, FuzzHost.now) == 1 && !child.serves {
+            finding("a child without a slot knows of a trial")
+        }
         if farm_on_choose(child.engine, &request, FuzzHost.now) == 1 {
             guard child.serves else { finding("a child without a slot has chosen") }
             child.open.append(request)

@@ -2,7 +2,7 @@ import CFarmABI
 import FarmCore
 import FuzzSupport
 
-// farm_on_instruct, farm_on_hide and farm_on_set_cookie: the raw Cookie header of a client. Whatever stands in it, the request is
+// farm_on_instruct, farm_on_stick, farm_on_hide and farm_on_set_cookie: the raw Cookie header of a client. Whatever stands in it, the request is
 // served, by a member that is there; what members see has no cookie of ours, and all others.
 
 nonisolated(unsafe) private let world = FuzzWorld()
@@ -20,7 +20,10 @@ private func follow(_ header: UnsafeBufferPointer<UInt8>, farm: UInt32) {
     request.farm = farm
     request.addressed = farm
     withText(header) { text, length in
+        let target = farm_on_target(world.engine, &request, text, length, "192.0.2.1", 9)
+        guard request.farm == farm, request.flags == 0 else { finding("a request that only asks was changed") }
         farm_on_instruct(world.engine, &request, text, length, "192.0.2.1", 9)
+        guard request.farm == target else { finding("it went to farm \(request.farm), and not to \(target)") }
     }
     if request.flags & FARM_REQUEST_INSTRUCTED == 0 {
         guard request.flags == 0, request.farm == farm else {
@@ -28,6 +31,13 @@ private func follow(_ header: UnsafeBufferPointer<UInt8>, farm: UInt32) {
         }
     }
     withText(header) { text, length in hide(&request, text, length) }
+    stick(header, farm: farm)
+    withText(header) { text, length in
+        // Any bytes are a Cache-Control header too. What keeps an answer out of caches by `private` keeps it out anyhow.
+        if farm_on_shares_cookies(text, length, 1) == 1 {
+            guard farm_on_shares_cookies(text, length, 0) == 1 else { finding("private is enough, and more is not") }
+        }
+    }
     let isStrict = request.flags & FARM_REQUEST_STRICT != 0
     guard farm_on_choose(world.engine, &request, FuzzHost.now) == 1 else {
         guard isStrict || request.farm == 4 else { finding("nobody serves") }
@@ -38,6 +48,16 @@ private func follow(_ header: UnsafeBufferPointer<UInt8>, farm: UInt32) {
         guard count <= size else { finding("a cookie of \(count) bytes") }
     }
     farm_on_drop(world.engine, &request)
+}
+
+/// A request that was forwarded to a farm stays there.
+private func stick(_ header: UnsafeBufferPointer<UInt8>, farm: UInt32) {
+    var request = farm_request()
+    request.farm = farm
+    request.addressed = farm == 0 ? 1 : 0
+    withText(header) { text, length in farm_on_stick(world.engine, &request, text, length, "192.0.2.1", 9) }
+    guard request.farm == farm else { finding("it is moved again") }
+    guard request.flags == 0 || request.flags & FARM_REQUEST_NAMED != 0 else { finding("flags are \(request.flags)") }
 }
 
 /// Without the cookies of ours the header is no longer than it was, and hides nothing twice.

@@ -50,7 +50,7 @@ private func happens(_ part: [UInt8]) {
 
 private func request(_ saw: ArraySlice<UInt8>) {
     var request = farm_request()
-    request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_MAY_TRY
+    request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY
     request.farm = UInt32(saw.first ?? 0) % 5
     for byte in saw.dropFirst() {
         guard farm_on_choose(world.engine, &request, FuzzHost.now) == 1 else { return }

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, urlencode
 KID, KEY = "k1", "a-key-of-a-test-that-is-no-secret"
 KID2, KEY2 = "k2", "another-key-of-a-test-not-a-secret"
 NAME = "farm"
+# The cookie that `FarmSticky cookie` sets for farm app.
+STICKY = "farm.app"
 HOUR = 3600
 RESULTS = ("accepted", "bad_mac", "expired", "malformed", "unknown_key", "unknown_target", "other_client")
 IGNORED = "FARM00118"
@@ -143,7 +145,14 @@ def counting(httpd, **expected):
 # -- cookies of the module's own -----------------------------------------------------------------------------
 
 
-def set_cookies(answer, name=NAME):
+def own(name=STICKY, kid=KID, key=KEY, farm="app", member="b", exp=None, letter="%66"):
+    """NAME=VALUE of a cookie as `FarmSticky cookie` sets it: some letter of the form's words is escaped, by which it is told from
+    a backend's."""
+    exp = int(time.time()) + HOUR if exp is None else exp
+    return f"{name}={sign(f'{letter}arm={farm}&member={member}&mode=safe&exp={exp}', kid, key)}"
+
+
+def set_cookies(answer, name=STICKY):
     """The Set-Cookie headers of that name."""
     return [text for text in answer.all("Set-Cookie") if text.partition("=")[0] == name]
 
@@ -174,7 +183,7 @@ def read(pair, kid=KID, key=KEY):
     return dict(fields)
 
 
-def new_client(httpd, target="/app/x", name=NAME, **arguments):
+def new_client(httpd, target="/app/x", name=STICKY, **arguments):
     """A client without a cookie: (the cookie that it is given, the member that served it)."""
     answer = ask(httpd, None, target, **arguments)
     assert answer.status == 200, answer

@@ -14,7 +14,7 @@ BROKEN = (r"AH01102|AH00898|AH01110|AH01106|AH01107|AH01109|AH01105|AH10124|AH01
 # What httpd says of itself in any of these tests: prefork with a single child, mod_ssl, event closing connections
 # while it stops.
 HTTPD_ITSELF = (r"AH00161: server reached MaxRequestWorkers|AH03092: process_lingering_close|"
-                r"AH01873: Init: Session Cache")
+                r"AH01873: Init: Session Cache|AH01882: Init: this version of mod_ssl")
 # What the module says of a farm's condition and of members' reports, which many tests bring about beside what they are about.
 STATES = r"FARM0014[015]:"
 OURS = r"\[proxy_farm:(warn|error)\]"

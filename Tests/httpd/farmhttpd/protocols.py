@@ -1,4 +1,4 @@
-"""Small members that speak FastCGI, AJP13 and WebSocket: just enough to report what they were asked."""
+"""Small members that speak FastCGI, SCGI, uwsgi, AJP13 and WebSocket: just enough to report what they were asked."""
 
 import base64
 import hashlib
@@ -77,6 +77,51 @@ def fcgi_pairs(data):
         env[name] = data[at + name_size:at + name_size + value_size].decode("latin-1")
         at += name_size + value_size
     return env
+
+
+class CgiMember(Member):
+    """What SCGI and uwsgi members share: a connection is one request, whose variables are reported."""
+
+    def __init__(self, name, **options):
+        super().__init__(name, **options)
+        self.default = reporting
+
+    def serve(self, wire):
+        env = self.variables(wire)
+        body = wire.exactly(int(env.get("CONTENT_LENGTH") or 0))
+        request = Request(env.get("REQUEST_METHOD", ""), env.get("REQUEST_URI", ""), self.scheme, list(env.items()), body)
+        behaviour = self._take()
+        if self.act(behaviour, wire, request) and behaviour is reporting:
+            facts = {"member": self.name, "target": request.target, "body": body.decode("latin-1")}
+            wire.send(self.status_line + b"Content-Type: application/json\r\n\r\n" + json.dumps(facts).encode())
+        return False
+
+
+class ScgiMember(CgiMember):
+    scheme = "scgi"
+    status_line = b"Status: 200 OK\r\n"
+
+    def variables(self, wire):
+        size = b""
+        while (digit := wire.exactly(1)) != b":":
+            size += digit
+        words = wire.exactly(int(size)).decode("latin-1").split("\0")
+        wire.exactly(1)
+        return dict(zip(words[::2], words[1::2]))
+
+
+class UwsgiMember(CgiMember):
+    scheme = "uwsgi"
+    status_line = b"HTTP/1.1 200 OK\r\n"
+
+    def variables(self, wire):
+        _, size, _ = struct.unpack("<BHB", wire.exactly(4))
+        data, at, words = wire.exactly(size), 0, []
+        while at < size:
+            length, = struct.unpack_from("<H", data, at)
+            words.append(data[at + 2:at + 2 + length].decode("latin-1"))
+            at += 2 + length
+        return dict(zip(words[::2], words[1::2]))
 
 
 AJP_METHODS = {1: "OPTIONS", 2: "GET", 3: "HEAD", 4: "POST", 5: "PUT", 6: "DELETE"}
