@@ -157,16 +157,21 @@ struct StatusSnapshot: ~Copyable {
         let history = engine.history(farm: farmNumber, local: local)
         let seconds = wallClock / 1_000_000
         let clients = engine.clients(farm: farmNumber, local: local)
-        let configured = engine.config.farms[farmNumber]
-        let trial = NextTrial.of(
-            row, nobodyIsAvailable: isAlone, retry: configured.retry_us, recover: configured.recover_us)
+        let trial =
+            row.state.mayBeTriedByTied ? farm.health.nextTrial(row, for: isAlone ? .stranded : .repeatable) : nil
         return MemberReading(
             row: row, values: values + at * metricCount, url: ByteWriter.bytes(of: engine.config.members[at].url),
             state: row.state, isIn: farm.freshness.isIn(row, now: now), isAvailable: farm.isAvailable(row, now: now),
             share: shares[at], load: farm.freshness.load(row, now: now), age: Self.age(row.pointee.updated_us, now),
-            nextTrial: trial.map { NextTrial.onWallClock($0, now: now, wallClock: wallClock) } ?? 0,
+            nextTrial: trial.map { wallTime($0) } ?? 0,
             rates: history.rates(Engine.sample(row, now: now)), history: history,
             clients: UInt64(clients.count(now: seconds).rounded()), clientsUntil: clients.until(now: seconds) ?? 0)
+    }
+
+    /// A monotonic time by the wall clock.
+    private func wallTime(_ time: UInt64) -> UInt64 {
+        if time >= now { return wallClock &+ (time - now) }
+        return wallClock > now - time ? wallClock - (now - time) : 0
     }
 
     private static func age(_ updated: UInt64, _ now: UInt64) -> Double {
