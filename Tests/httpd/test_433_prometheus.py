@@ -78,11 +78,11 @@ def test_433_03_follows(httpd):
     a, b, c = busy_farm(httpd)
     with Prometheus(httpd, scrape_config(httpd)) as prometheus:
         prometheus.wait_for_scrapes(1)
-        requests = prometheus.value('farm_requests_total{farm="app"}')
+        requests = prometheus.value('farm_requests_total{farm="app",outcome="served"}')
         for _ in range(7):
             assert httpd.get("/app/x").status == 200
         change(httpd, f"{A}&admin=drain")
-        wait.until(lambda: prometheus.value('farm_requests_total{farm="app"}') == requests + 7, "the requests to be seen")
+        wait.until(lambda: prometheus.value('farm_requests_total{farm="app",outcome="served"}') == requests + 7, "the requests to be seen")
         assert prometheus.query('farm_member_admin{member="a",farm="app"} == 1') == \
             [({"farm": "app", "member": "a", "farm_member_admin": "drain"}, 1)]
         httpd.conf.farms["app"].append(f"FarmMember {c.url}/d name=d")
@@ -93,7 +93,7 @@ def test_433_03_follows(httpd):
                     if kind[0] in ("counter", "histogram")}
         assert len(counters) == 12
         assert {name: prometheus.query(f"resets({name}[10m]) > 0") for name in counters} == dict.fromkeys(counters, [])
-        assert prometheus.value('increase(farm_requests_total{farm="app"}[10m]) > bool 0') == 1
+        assert prometheus.value('increase(farm_requests_total{farm="app",outcome="served"}[10m]) > bool 0') == 1
         assert prometheus.value('sum(farm_condition)') == 3
 
 
@@ -148,7 +148,7 @@ def test_433_06_behind_a_password(httpd):
         config = config.replace(before, after)
     with Prometheus(httpd, config) as prometheus:
         prometheus.wait_for_scrapes(1)
-        assert prometheus.value('farm_requests_total{farm="app"}') == httpd.farm_status()["requests"] > 0
+        assert prometheus.value('farm_requests_total{farm="app",outcome="served"}') == httpd.farm_status()["requests"] > 0
 
 
 @pytest.mark.parametrize("number", [0, 1])
