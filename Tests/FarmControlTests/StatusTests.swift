@@ -54,7 +54,7 @@ import Testing
         #expect(try note(since) == "down by failures, for 15s")
         #expect(
             try note(since + error + ",\"next_trial\":\"2026-11-25T12:00:09Z\"")
-                == "down by failures, for 15s: connection refused; next trial in 9s")
+                == "down by failures, for 15s: connection refused; next trial in 8.5s")
         #expect(
             try note(error + ",\"next_trial\":\"2026-11-25T11:59:50Z\"")
                 == "down by failures: connection refused; the next request may try it")
