@@ -116,7 +116,8 @@ import Testing
     /// reports; and not much more.
     @Test(
         arguments: [
-            ([1, 1, 1], nil), ([1, 1, 8], nil), ([5, 1, 3, 1], nil), ([1, 1, 1], [1, 1, 400]), ([1, 4, 8], [3, 2, 50]),
+            ([1, 1, 1], nil), ([1, 1, 8], nil), ([5, 1, 3, 1], nil), ([1, 1, 1], [1, 1, 400]),
+            ([1, 4, 8], [3, 2, 50]),
         ] as [([UInt32], [Double]?)])
     func theIdleAreAsked(_ weights: [UInt32], _ loads: [Double]?) {
         let test = TestFarm(.adaptive, weights: weights)

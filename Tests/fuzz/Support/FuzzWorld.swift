@@ -55,12 +55,14 @@ public final class FuzzWorld {
         began = FuzzHost.now
     }
 
-    /// One farm of each kind of freshness and load, one of a single member, one without any; the first two are sticky.
+    /// One farm of each kind of freshness and load, one of a single member, one without any. The first two are sticky by a route, the
+    /// next two by a cookie.
     private static var farms: [FarmSpec] {
         func farm(_ name: String, _ algorithm: StaticString, _ members: [MemberSpec]) -> FarmSpec {
             var spec = FarmSpec(name, members)
             spec.algorithm = Algorithm(name: bytes(of: algorithm))!.rawValue
             if name == "app" || name == "gold" { spec.sticky = ("SID", "sid") }
+            spec.setsCookie = name == "keyed" || name == "solo"
             return spec
         }
         var stoodInFor = MemberSpec("app4", admin: 2)
