@@ -32,7 +32,7 @@ def bad_came_back(httpd, retry="100ms", *directives):
 
 @pytest.mark.parametrize("header", ["Content-Length: 100", "Transfer-Encoding: chunked",
                                     "Content-Length: 100\r\nExpect: 100-continue"], ids=["length", "chunked", "expect"])
-def test_341_01_bodies_that_do_not_come(httpd, header):
+def test_343_01_bodies_that_do_not_come(httpd, header):
     """Contract: "A trial is given only to a request without a body or whose body has been read"."""
     # Long, so that a trial that is lost would keep `bad` away for the rest of the test.
     bad, good = bad_came_back(httpd, "2s")
@@ -49,7 +49,7 @@ def test_341_01_bodies_that_do_not_come(httpd, header):
         assert (row["health"], row["requests"]) == ("up", bad.count + 1)
 
 
-def test_341_02_get_with_a_long_body(httpd):
+def test_343_02_get_with_a_long_body(httpd):
     """Contract: "A trial is given only to a request … whose body has been read": no longer one is, of any method, so that
     it never ends in an error while another member is up."""
     bad, good = bad_came_back(httpd)
@@ -63,7 +63,7 @@ def test_341_02_get_with_a_long_body(httpd):
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [1, 20 * KIB, 64 * KIB - 1, 64 * KIB])
-def test_341_03_short_bodies_are_trials(httpd, size, chunked):
+def test_343_03_short_bodies_are_trials(httpd, size, chunked):
     """Contract: "A trial is given only to a request … whose body has been read": then it is, also where all requests have
     bodies, and the member gets the body whole, once."""
     bad, good = bad_came_back(httpd)
@@ -86,7 +86,7 @@ def test_341_03_short_bodies_are_trials(httpd, size, chunked):
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 @pytest.mark.parametrize("size", [1, 20 * KIB, 64 * KIB])
 @pytest.mark.parametrize("expect", [False, True], ids=["", "expect"])
-def test_341_04_nobody_else(httpd, method, size, expect):
+def test_343_04_nobody_else(httpd, method, size, expect):
     """Contract: "while nobody is available, by any request"; of those whose body has been read."""
     a = httpd.member("a")
     httpd.farm(a, "FarmSet fall=1 retry=100ms")
@@ -105,7 +105,7 @@ def test_341_04_nobody_else(httpd, method, size, expect):
     assert a.bodies == [body]
 
 
-def test_341_05_nobody_else_and_a_long_body(httpd):
+def test_343_05_nobody_else_and_a_long_body(httpd):
     """Contract: "A trial is given only to a request without a body or whose body has been read": a body of more than 64 KiB
     is not, and gets what the farm's condition says."""
     a = httpd.member("a")
@@ -125,7 +125,7 @@ def test_341_05_nobody_else_and_a_long_body(httpd):
 
 @pytest.mark.parametrize("rest", [b"Content-Length: 100\r\n\r\nonly this", b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n"],
                          ids=["short", "no chunk"])
-def test_341_06_bad_bodies(httpd, rest):
+def test_343_06_bad_bodies(httpd, rest):
     """Contract: "Never charged: a client that goes away or sends a bad or late body", also before a member is chosen."""
     bad, good = bad_came_back(httpd, "1ms")
     httpd.log.expect(r"AH0\d+")
@@ -139,7 +139,7 @@ def test_341_06_bad_bodies(httpd, rest):
     assert all(row["inflight"] == 0 for row in rows.values())
 
 
-def test_341_07_next_request(httpd):
+def test_343_07_next_request(httpd):
     """What comes after a body that was read before the choice is the next request."""
     bad, good = bad_came_back(httpd, "1ms")
     one = b"PUT /app/one HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n"
