@@ -8,3 +8,5 @@ extension UpdateRefusal.Kind: @unchecked Sendable {}
 extension Condition: @unchecked Sendable {}
 extension ChangeRefusal.Kind: @unchecked Sendable {}
 extension MomentText: @unchecked Sendable {}
+extension ConditionWatch.Line: @unchecked Sendable {}
+extension Wish.Trials: @unchecked Sendable {}

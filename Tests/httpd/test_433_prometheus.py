@@ -91,7 +91,7 @@ def test_433_03_follows(httpd):
         assert prometheus.value('farm_member_available{farm="app",member="d"}') == 1
         counters = {name for family, kind in {**FAMILIES, **MORE_FAMILIES}.items() for name in names_of(family, *kind)
                     if kind[0] in ("counter", "histogram")}
-        assert len(counters) == 12
+        assert len(counters) == 16
         assert {name: prometheus.query(f"resets({name}[10m]) > 0") for name in counters} == dict.fromkeys(counters, [])
         assert prometheus.value('increase(farm_requests_total{farm="app",outcome="served"}[10m]) > bool 0') == 1
         assert prometheus.value('sum(farm_condition)') == 3
@@ -190,7 +190,7 @@ def test_433_08_queries_of_the_document(watched):
 def test_433_09_alerts():
     """docs/prometheus-alerts.yml: Prometheus takes the rules, and on series that are known they say what they should."""
     status, said = promtool("check", "rules", ALERTS)
-    assert status == 0 and "3 rules found" in said, said
+    assert status == 0 and "4 rules found" in said, said
     status, said = promtool("test", "rules", REPOSITORY / "Tests" / "prometheus" / "alerts.test.yml")
     assert status == 0 and "SUCCESS" in said, said
 

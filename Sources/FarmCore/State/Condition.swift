@@ -1,7 +1,7 @@
 import CFarm
 
 /// How a farm stands at one moment. Raw values are those of the C interface.
-public enum Condition: UInt32, Sendable {
+public enum Condition: UInt32 {
     /// Some member is available.
     case ok = 0
     /// Some are, but each is at its limit of requests in flight.

@@ -36,7 +36,7 @@ public enum ConditionWatch {
     }
 
     /// A line to be written by who gets it.
-    public struct Line: Equatable, Sendable {
+    public struct Line: Equatable {
         public var condition: Condition
         /// Milliseconds: how long this condition has held, or for `ok` how long it had not been.
         public var length: UInt64
@@ -44,7 +44,7 @@ public enum ConditionWatch {
         public var refused: UInt64
     }
 
-    public struct Look: Equatable, Sendable {
+    public struct Look: Equatable {
         /// nil: none is due, or another process writes it.
         public var line: Line?
         /// Whether to look again soon.

@@ -181,7 +181,7 @@ import Testing
     /// Evidence for which a property does not hold. The words that only tell of a detail are all there, or none is.
     static let violations: [Property: Set<UInt32>] = {
         var found: [Property: Set<UInt32>] = [:]
-        let situations = situations([], .answered).filter { $0.waited != 1 && $0.attempts != 2 }
+        let situations = Self.situations([], .answered).filter { $0.waited != 1 && $0.attempts != 2 }
         for word in 0..<UInt32(1024) {
             for details in [0, 0x3C00] as [UInt32] {
                 for var situation in situations {
