@@ -6,25 +6,18 @@
 /* Forwards of one request: more are a circle. */
 #define MOST_FORWARDS 4
 
+/* Longest reason for a refusal. */
+#define REASON_MOST 512
+
 /* The client gets a status. */
 static int refuse(farm_ctx *ctx, apr_uint32_t condition, int last_failure)
 {
-    static const char *const why[] = {
-        "no member that it has not tried is available", "every available member is at its maxinflight",
-        "it is administratively offline", "it is down: no member is available"
-    };
+    char reason[REASON_MOST];
+    apr_uint32_t length = farm_on_refused(farm_current->engine, &ctx->request, condition, reason, sizeof(reason));
 
-    static const char *const why_of_one[] = { "has been tried", "is at its maxinflight", "is administratively offline", "is down" };
-
-    if ((ctx->request.flags & (FARM_REQUEST_NAMED | FARM_REQUEST_STRICT)) == (FARM_REQUEST_NAMED | FARM_REQUEST_STRICT)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00012: farm %s cannot serve %s: the only member that an "
-                      "instruction allows, %s, %s", ctx->farm->key, ctx->r->uri,
-                      APR_ARRAY_IDX(ctx->farm->members, (int)ctx->request.named, farm_member *)->name,
-                      why_of_one[condition & 3]);
-    }
-    else {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00012: farm %s cannot serve %s: %s", ctx->farm->key,
-                      ctx->r->uri, why[condition & 3]);
+    if (length) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, "FARM00012: farm %s cannot serve %s: %.*s", ctx->farm->key,
+                      ctx->r->uri, (int)length, reason);
     }
     return condition == 0 && last_failure ? last_failure : HTTP_SERVICE_UNAVAILABLE;
 }
@@ -64,7 +57,7 @@ static int send_redirect(farm_ctx *ctx, const farm_fallback *fallback)
         return HTTP_SERVICE_UNAVAILABLE;
     }
     apr_table_setn(r->headers_out, "Location", location);
-    farm_on_redirected(farm_current->engine, ctx->request.farm);
+    farm_on_redirected(&ctx->request);
     return fallback->status;
 }
 
@@ -110,7 +103,7 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
         return HTTP_SERVICE_UNAVAILABLE;
     }
     ctx->forwards++;
-    farm_on_forwarded(farm_current->engine, ctx->request.farm);
+    farm_on_forwarded(&ctx->request, fallback->farm);
     if (fallback->path) {
         ctx->path = fallback->path;
         ctx->path_length = strlen(ctx->path);
@@ -120,7 +113,7 @@ static int forward(farm_ctx *ctx, const farm_fallback *fallback)
     ctx->attempts_before += ctx->request.attempts;
     ctx->request.attempts = 0;
     ctx->request.member = FARM_NONE;
-    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY | FARM_REQUEST_BROKE;
+    ctx->request.flags &= FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY | FARM_REQUEST_BROKE | FARM_REQUEST_COUNTED;
     ctx->fallback = fallback;
     if ((rc = enter_forwarded(ctx, fallback)) != OK) {
         return rc;

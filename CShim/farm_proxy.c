@@ -160,6 +160,7 @@ static int over(farm_ctx *ctx, int rc)
     if (ctx->as_written) {
         ctx->r->args = ctx->client_args;
     }
+    farm_outcome_of_subrequest(ctx, rc);
     return rc;
 }
 
@@ -334,6 +335,7 @@ void farm_proxy_hooks(void)
     farm_move_hooks();
     farm_sections_hooks();
     farm_evidence_hooks();
+    farm_outcome_hooks();
     farm_answer_register();
     farm_body_register();
     farm_upload_register();

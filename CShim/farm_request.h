@@ -106,6 +106,11 @@ static inline void farm_environment_complete(farm_ctx *ctx)
 }
 void farm_environment_refused(farm_ctx *ctx, apr_uint32_t condition);
 
+/* farm_outcome.c: each request is counted once, when it has ended */
+void farm_outcome_hooks(void);
+/* The handler has returned `rc` for good: a subrequest ends with that, since httpd logs no subrequest. */
+void farm_outcome_of_subrequest(farm_ctx *ctx, int rc);
+
 /* farm_instruction.c: instruction cookies */
 void farm_instruction_register(void);
 

@@ -243,16 +243,22 @@ void farm_on_route(farm_engine *engine, farm_request *request, const char *cooki
 /* Chooses a member for the next attempt and takes a place in flight. 1: request->member is set. 0: none will do. */
 int farm_on_choose(farm_engine *engine, farm_request *request, uint64_t now);
 
+/* Note that the farm that has the request redirects it, or forwards it: to a farm, or with FARM_NONE to a server. */
+void farm_on_redirected(farm_request *request);
+void farm_on_forwarded(farm_request *request, uint32_t farm);
+/* The request has ended. Counts its outcome and its status, once, in the farm that it was addressed to. `status`: the one
+ * that httpd's log has; `client_left`: its client has closed the connection. */
+void farm_on_finished(farm_engine *engine, farm_request *request, uint32_t status, int client_left);
 /* Whether a member of a request's farm waits for a trial that is due: worth reading a short body for before the choice. */
 int farm_on_trial_due(farm_engine *engine, const farm_request *request, uint64_t now);
-
-/* Counts a request that a farm redirected, or forwarded elsewhere. */
-void farm_on_redirected(farm_engine *engine, uint32_t farm);
-void farm_on_forwarded(farm_engine *engine, uint32_t farm);
 
 /* The condition of a request's farm now: 0 ok, 1 full, 2 offline, 3 down. Where only one member will do for it, the condition
  * of that member. */
 uint32_t farm_on_condition(const farm_engine *engine, const farm_request *request);
+
+/* Notes that a request is refused because its farm is in that condition. What the log shall say of it, into `into`; its
+ * length, 0: no line now, since refusals are told at most once a second and farm. */
+uint32_t farm_on_refused(farm_engine *engine, const farm_request *request, uint32_t condition, char *into, uint32_t room);
 
 /* A final status line came from the member and nothing of it has gone to the client. 1: pass it on; 0: hold it back,
  * for the request is to be sent to another member. `may_resend`: the body, if any, can be sent again. */

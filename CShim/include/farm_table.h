@@ -40,6 +40,8 @@
 #define FARM_DOWN_BY_MONITOR 0x20u
 /* Beside FARM_DOWN_BY_FAILURES: it stood out from its farm, and comes back in the same way. */
 #define FARM_DOWN_AS_OUTLIER 0x40u
+/* Beside FARM_DOWN_BY_MONITOR: somebody set it by farm-manager. */
+#define FARM_DOWN_BY_MANAGER 0x80u
 
 /* What failed, in a member's last_error. FARM_ERROR_STATUS has the status in the high half of the word. */
 #define FARM_ERROR_NONE 0u
@@ -134,8 +136,8 @@ typedef struct farm_farm_row {
     uint64_t cursor;            /* round robin's ticket, of the first tier that is available */
     uint64_t requests;          /* requests of clients */
     uint64_t failovers;         /* attempts after the first */
-    uint64_t redirected;
-    uint64_t forwarded;
+    uint64_t refused_before;    /* requests that had been refused when the condition in condition_seen began */
+    uint64_t line2_reserved;
     uint32_t inflight;          /* over all members, two's complement; kept while counts_inflight is 1 */
     uint32_t counts_inflight;   /* 1: its algorithm asks for the one above; written by the parent */
     uint64_t second_cursor;     /* the ticket of the second tier that is available */

@@ -264,12 +264,17 @@ private func withHandles<Result>(
     return UInt32(engine.setCookie(request, into: mutableBytes(into, UInt32(FARM_SET_COOKIE_MOST))))
 }
 
-@c public func farm_on_redirected(_ engine: OpaquePointer?, _ farm: UInt32) {
-    theEngine(engine)?.pointee.countRedirected(Int(farm))
+@c public func farm_on_redirected(_ request: UnsafeMutablePointer<farm_request>?) { request?.wasRedirected() }
+
+@c public func farm_on_forwarded(_ request: UnsafeMutablePointer<farm_request>?, _ farm: UInt32) {
+    request?.wasForwarded(toFarm: farm != FARM_NONE)
 }
 
-@c public func farm_on_forwarded(_ engine: OpaquePointer?, _ farm: UInt32) {
-    theEngine(engine)?.pointee.countForwarded(Int(farm))
+@c public func farm_on_finished(
+    _ engine: OpaquePointer?, _ request: UnsafeMutablePointer<farm_request>?, _ status: UInt32, _ clientLeft: Int32
+) {
+    guard let engine = theEngine(engine), let request else { return }
+    engine.finish(request, status: status, clientLeft: clientLeft != 0)
 }
 
 @c public func farm_on_choose(
@@ -290,6 +295,15 @@ private func withHandles<Result>(
 @c public func farm_on_condition(_ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?) -> UInt32 {
     guard let engine = theEngine(engine), let request else { return Condition.down.rawValue }
     return engine.pointee.condition(of: request.pointee).rawValue
+}
+
+@c public func farm_on_refused(
+    _ engine: OpaquePointer?, _ request: UnsafePointer<farm_request>?, _ condition: UInt32,
+    _ into: UnsafeMutablePointer<CChar>?, _ room: UInt32
+) -> UInt32 {
+    guard let engine = theEngine(engine), let request, into != nil else { return 0 }
+    let condition = Condition(rawValue: condition) ?? .down
+    return UInt32(engine.pointee.refused(request.pointee, condition: condition, into: mutableBytes(into, room)))
 }
 
 @c public func farm_on_answer(

@@ -73,7 +73,10 @@ extension Engine {
     public func condition(_ farm: Int) -> Condition {
         let now = farm_host_clock()
         _ = endStates(farm: farm, now: now)
-        return farms[farm].condition(now: now)
+        let condition = farms[farm].condition(now: now)
+        let deadline = watch(farm: farm, condition, now: now)
+        if deadline != .max { farms[farm].lookAgain(at: deadline) }
+        return condition
     }
 
     /// The same as it is for one request: where only one member will do, that member's.
@@ -92,14 +95,6 @@ extension Engine {
         guard state.isUp, farms[at].freshness.isIn(row, now: now) else { return .down }
         let limit = row.pointee.max_inflight
         return limit != 0 && InFlight.count(row) >= limit ? .full : .ok
-    }
-
-    public func countRedirected(_ farm: Int) {
-        if farm < farms.count && !isOutside { _ = farm_add64(&farms[farm].row.pointee.redirected, 1) }
-    }
-
-    public func countForwarded(_ farm: Int) {
-        if farm < farms.count && !isOutside { _ = farm_add64(&farms[farm].row.pointee.forwarded, 1) }
     }
 }
 

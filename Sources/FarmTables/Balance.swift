@@ -42,7 +42,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
         for farm in farms {
             var request = farm_request()
             request.farm = farm
-            request.flags = FARM_REQUEST_ASKED
+            request.addressed = farm
+            // It counts as a choice of the member's; it is no request of a client's.
+            request.flags = FARM_REQUEST_ASKED | FARM_REQUEST_COUNTED
             farm_host_key(key, farm, &request)
             _ = pointee.endStates(farm: Int(farm), now: now)
             if choose(&request, now: now) {

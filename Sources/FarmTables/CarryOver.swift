@@ -67,7 +67,11 @@ extension Tables {
                 history(farm: place).forget()
             }
             // Nobody has taken samples meanwhile; it may have been for months, which their times cannot tell.
-            if row.pointee.use == FARM_ROW_RETIRED { history(farm: place).forget() }
+            if row.pointee.use == FARM_ROW_RETIRED {
+                history(farm: place).forget()
+                farm_set64(&row.pointee.condition_seen, 0)
+                farm_set64(&row.pointee.condition_told, 0)
+            }
             farm_set32(&row.pointee.use, FARM_ROW_USED)
             farm_set32(&row.pointee.retired_in, 0)
             let counts = (Algorithm(rawValue: farm.algorithm) ?? .adaptive).countsFarmInFlight

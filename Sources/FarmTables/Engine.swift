@@ -214,6 +214,7 @@ public struct Engine {
             deadline = min(deadline, now &+ Outliers.interval)
             ejectOutlier(farm: farm, now: now)
         }
+        deadline = min(deadline, watch(farm: farm, farms[farm].condition(now: now), now: now))
         return farms[farm].renewedView(now: now, deadline: deadline)
     }
 }

@@ -153,6 +153,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
     private func follow(_ request: UnsafeMutablePointer<farm_request>, _ order: Order) {
         let counts = request.pointee.flags & FARM_REQUEST_ASKED == 0
         if counts { pointee.count(.accepted) }
+        if order.farm != request.pointee.addressed { request.pointee.came = Arrival.to.rawValue &+ 1 }
         request.pointee.farm = order.farm
         request.pointee.expires = order.expires
         request.pointee.flags |= FARM_REQUEST_INSTRUCTED

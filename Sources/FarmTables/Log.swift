@@ -133,10 +133,9 @@ enum Log {
             out.number(UInt64(farm_get32(&row.pointee.recent_requests)))
             out.text(" recent requests and a latency of ")
             let latency = Experience.latency(row) ?? 0
-            out.number(latency >= 0 && latency < 1e12 ? UInt64(latency) : 0)
-            out.text(" us; a request tries it again in ")
-            out.number(retry / 1000)
-            out.text(" ms")
+            out.span(microseconds: latency >= 0 && latency < 1e12 ? UInt64(latency) : 0)
+            out.text("; a request tries it again in ")
+            out.span(microseconds: retry)
         }
     }
 
@@ -217,14 +216,14 @@ enum Log {
         }
     }
 
-    private static func member(_ out: inout ByteWriter, _ farm: FarmRow, _ row: MemberRow) {
+    static func member(_ out: inout ByteWriter, _ farm: FarmRow, _ row: MemberRow) {
         out.text("farm ")
         out.cString(farm_row_name(farm), limit: Names.longest)
         out.text(": member ")
         out.cString(farm_member_row_name(row), limit: Names.longest)
     }
 
-    private static func line(_ level: UInt32, _ number: UInt32, _ body: (inout ByteWriter) -> Void) {
+    static func line(_ level: UInt32, _ number: UInt32, _ body: (inout ByteWriter) -> Void) {
         var out = ByteWriter { bytes, length in
             farm_host_log(level, number, UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self), UInt32(length))
         }

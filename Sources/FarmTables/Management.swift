@@ -65,6 +65,7 @@ extension Engine {
         guard written != nil else { return ChangeRefusal(.locked) }
         farm.changed()
         Log.administered(farm.row, nil, admin, word)
+        watch(farm: at, now: farm_host_clock())
         farm_host_status(out, 200)
         var writer = ByteWriter(host: out)
         writer.text("ok ")
@@ -86,7 +87,7 @@ extension Engine {
         let changed = write(farm: UInt32(at), local: local) { row in
             let wasAvailable = farm.freshness.isAvailable(row, now: now)
             if let weight = change.weight { farm_set32(&row.pointee.weight, weight) }
-            let health = change.health.map { MonitoredHealth.note($0, row, wallClock: word.since) }
+            let health = change.health.map { MonitoredHealth.note($0, row, wallClock: word.since, byManager: true) }
             if let admin = change.admin {
                 farm_member_row_note(row).set(word) { row.publish(row.state.with(admin: admin)) }
             }
@@ -99,6 +100,7 @@ extension Engine {
         if let admin = change.admin { Log.administered(farm.row, row, admin, word) }
         if let weight = change.weight { Log.weighed(farm.row, row, weight, by: word.by) }
         Log.monitored(farm.row, row, changed, by: word.by)
+        watch(farm: at, now: now)
         farm_host_status(out, 200)
         var writer = ByteWriter(host: out)
         writer.text("ok ")

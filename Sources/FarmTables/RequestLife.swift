@@ -15,7 +15,8 @@ extension UnsafeMutablePointer where Pointee == Engine {
         let farm = pointee.farm(farmAt)
         if request.pointee.flags & FARM_REQUEST_COUNTED == 0 {
             request.pointee.flags |= FARM_REQUEST_COUNTED
-            _ = farm_add64(&farm.pointee.row.pointee.requests, 1)
+            let addressed = min(Int(request.pointee.addressed), pointee.farms.count - 1)
+            _ = farm_add64(&pointee.farm(addressed).pointee.row.pointee.requests, 1)
         }
         let view = farm.pointee.freshView(now: now) ?? pointee.renewedView(farmAt, now: now)
         if request.pointee.attempts == 0, request.pointee.flags & Self.particular == 0, let view,
@@ -146,6 +147,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
             : judged(request, open, saw, bodyCanBeResent: mayResend)
         if bytesIn != 0 { _ = farm_add64(&open.row.pointee.bytes_in, bytesIn) }
         if bytesOut != 0 { _ = farm_add64(&open.row.pointee.bytes_out, bytesOut) }
+        request.note(RequestOutcome.of(saw))
         if verdict.charge == .success {
             if PassiveHealth.successMatters(open.row) || request.pointee.broken != 0
                 || request.pointee.flags & FARM_REQUEST_TRIAL != 0

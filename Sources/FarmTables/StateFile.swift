@@ -193,6 +193,7 @@ extension Engine {
             takeAdmins(farm: at)
             _ = endStates(farm: at, now: now)
             noteHistory(farm: at, now: now)
+            watch(farm: at, now: now)
         }
     }
 

@@ -121,7 +121,12 @@ extension Engine {
         }
         guard let change else { return false }
         Log.monitored(farm.row, farm.members[target.local].row, change.health)
-        if change.cameIn || change.health != .none { farm.changed() } else { farm.loadChanged() }
+        if change.cameIn || change.health != .none {
+            farm.changed()
+            watch(farm: target.farm, now: now)
+        } else {
+            farm.loadChanged()
+        }
         return true
     }
 

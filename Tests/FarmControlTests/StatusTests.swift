@@ -41,6 +41,26 @@ import Testing
         #expect(try lines().joined(separator: "\n") == expected)
     }
 
+    /// Since when a member is down, why, and when it is tried; the sample's time is 12:00.
+    @Test func downSaysWhy() throws {
+        func note(_ more: String) throws -> String? {
+            let text = Sample.status(
+                Sample.farm("app", Sample.member("a", health: "down", more: ",\"health_by\":\"failures\"" + more)))
+            return try StatusTable(Sample.read(text)).lines(Screen()).first { $0.contains("down by") }
+                .map { String($0.drop { $0 == " " }) }
+        }
+        let error = ",\"last_error\":{\"what\":\"connection refused\",\"at\":\"2026-11-25T11:59:58Z\"}"
+        let since = ",\"health_since\":\"2026-11-25T11:59:45Z\""
+        #expect(try note(since) == "down by failures, for 15s")
+        #expect(
+            try note(since + error + ",\"next_trial\":\"2026-11-25T12:00:09Z\"")
+                == "down by failures, for 15s: connection refused; next trial in 8.5s")
+        #expect(
+            try note(error + ",\"next_trial\":\"2026-11-25T11:59:50Z\"")
+                == "down by failures: connection refused; the next request may try it")
+        #expect(try note(",\"last_error\":null,\"next_trial\":null,\"health_since\":null") == "down by failures")
+    }
+
     @Test func partsAndOrders() throws {
         func names(_ order: StatusTable.Order) throws -> [String] {
             try lines(Screen(), "app", order).filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }.dropFirst()

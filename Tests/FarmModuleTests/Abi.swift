@@ -52,6 +52,7 @@ final class Abi {
     func chosen(farm: UInt32 = 0) -> farm_request? {
         var request = farm_request()
         request.farm = farm
+        request.addressed = farm
         request.flags = FARM_REQUEST_IDEMPOTENT | FARM_REQUEST_BODY_READY
         return farm_on_choose(engine, &request, 1) == 1 ? request : nil
     }

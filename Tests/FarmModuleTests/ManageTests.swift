@@ -120,10 +120,26 @@ import Testing
 
     @Test func countsOfWhatWentElsewhere() throws {
         let abi = try Abi([FarmSpec("app", [MemberSpec("a")]), FarmSpec("gold", [])])
-        for _ in 0..<2 { farm_on_redirected(abi.engine, 1) }
-        for _ in 0..<3 { farm_on_forwarded(abi.engine, 0) }
+        func request(_ farm: UInt32, status: UInt32, _ change: (UnsafeMutablePointer<farm_request>) -> Void) {
+            var request = farm_request()
+            request.farm = farm
+            request.addressed = farm
+            _ = farm_on_choose(abi.engine, &request, 1)
+            farm_on_drop(abi.engine, &request)
+            change(&request)
+            // Once, however often it is said.
+            for _ in 0..<2 { farm_on_finished(abi.engine, &request, status, 0) }
+        }
+        for _ in 0..<2 { request(1, status: 302) { farm_on_redirected($0) } }
+        for _ in 0..<3 { request(0, status: 200) { farm_on_forwarded($0, 1) } }
+        request(0, status: 200) { farm_on_forwarded($0, FARM_NONE) }
+        request(1, status: 503) { _ in }
         let farms = try farms(abi)
-        #expect(farms.map { $0["redirected"] as? Int } == [0, 2] && farms.map { $0["forwarded"] as? Int } == [3, 0])
+        #expect(farms.map { $0["redirected"] as? Int } == [0, 2] && farms.map { $0["forwarded"] as? Int } == [4, 0])
+        #expect(farms.map { $0["requests"] as? Int } == [4, 3] && farms.map { $0["refused"] as? Int } == [0, 1])
+        let answers = farms.map { $0["answers"] as? [String: Int] ?? [:] }
+        #expect(answers[0].filter { $0.value != 0 } == ["2xx": 4])
+        #expect(answers[1].filter { $0.value != 0 } == ["3xx": 2, "5xx": 1])
     }
 }
 
@@ -146,8 +162,10 @@ import Testing
         farm_on_tick(nil)
         farm_on_route(nil, &request, "SID=x.a", 7, "/", 1, nil, 0)
         farm_on_route(nil, nil, nil, 0, nil, 0, nil, 0)
-        farm_on_redirected(nil, 0)
+        farm_on_redirected(nil)
         farm_on_forwarded(nil, 0)
+        farm_on_finished(nil, nil, 200, 0)
+        farm_on_finished(nil, &request, 200, 0)
         #expect(request.flags == 0)
     }
 
@@ -173,9 +191,13 @@ import Testing
 
     @Test(arguments: HostileTests.numbers) func farmsThatAreNot(_ farm: UInt32) throws {
         let abi = try abi()
-        farm_on_redirected(abi.engine, farm)
-        farm_on_forwarded(abi.engine, farm)
         var request = farm_request()
+        request.addressed = farm
+        request.flags = FARM_REQUEST_COUNTED
+        farm_on_redirected(&request)
+        farm_on_forwarded(&request, farm)
+        farm_on_finished(abi.engine, &request, farm, 1)
+        request = farm_request()
         request.farm = farm
         farm_on_route(abi.engine, &request, "SID=x.a", 7, "/;sid=x.b", 9, "sid=x.b", 7)
         #expect((request.flags == FARM_REQUEST_NAMED) == (farm == 0))

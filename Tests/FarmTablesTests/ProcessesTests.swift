@@ -224,8 +224,9 @@ import Testing
         #expect(output.text.contains("takes no part in the farms, and nothing was stored; the error log says why"))
         #expect(!output.text.contains("group"))
         #expect(outside.chosen() == nil)
-        outside.pointee.countRedirected(0)
-        outside.pointee.countForwarded(0)
+        var refused = farm_request()
+        #expect(!outside.choose(&refused, now: 1))
+        outside.finish(&refused, status: 503, clientLeft: false)
         // The state's end has come: it is not its to end.
         HostClock.$wall.withValue(ManagementTests.wall + 20_000_000) {
             var request = farm_request()

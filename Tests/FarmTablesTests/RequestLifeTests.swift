@@ -15,6 +15,7 @@ import Testing
         let engine = try world.child([farm("other", "x"), farm("f", "a")], pid: 1)
         var request = farm_request()
         request.farm = 1
+        request.addressed = 1
         #expect(engine.choose(&request, now: 5 * second))
         #expect((request.member, request.attempts, request.chosen_at) == (1, 1, 5 * second))
         #expect(request.flags == FARM_REQUEST_OPEN | FARM_REQUEST_COUNTED)

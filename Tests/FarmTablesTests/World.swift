@@ -124,6 +124,7 @@ extension UnsafeMutablePointer where Pointee == Engine {
     func chosen(farm: UInt32 = 0, idempotent: Bool = true, bodyReady: Bool = true, now: UInt64 = 1) -> farm_request? {
         var request = farm_request()
         request.farm = farm
+        request.addressed = farm
         request.flags =
             (idempotent ? FARM_REQUEST_IDEMPOTENT : 0) | (bodyReady ? FARM_REQUEST_BODY_READY : 0)
         return choose(&request, now: now) ? request : nil

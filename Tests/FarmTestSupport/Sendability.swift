@@ -9,4 +9,5 @@ extension Condition: @unchecked Sendable {}
 extension ChangeRefusal.Kind: @unchecked Sendable {}
 extension MomentText: @unchecked Sendable {}
 extension PassiveHealth.Asker: @unchecked Sendable {}
+extension ConditionWatch.Line: @unchecked Sendable {}
 extension Wish.Trials: @unchecked Sendable {}

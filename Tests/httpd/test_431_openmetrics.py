@@ -15,7 +15,8 @@ from farmhttpd.members import answer
 from farmhttpd.update import push
 
 A = "farm=app&member=a"
-LABELS = {"farm_old_processes": [], "farm_instructions": ["result"], "farm_module": ["version", "mpm"],
+LABELS = {"farm_old_processes": [], "farm_requests": ["farm", "outcome"], "farm_answers": ["farm", "class"],
+          "farm_instructions": ["result"], "farm_module": ["version", "mpm"],
           "farm_member_metric": ["farm", "member", "metric"], "farm_member_latency_seconds": ["farm", "member", "le"]}
 
 
@@ -199,7 +200,7 @@ def test_431_07_counters_never_go_down(httpd):
     assert not any(thread.is_alive() for thread in threads)
     last = scrape(httpd).counters()
     kept = [series for series in last if dict(series[1]).get("member") != "c"]
-    assert len(kept) > 20 and last["farm_requests_total", frozenset({("farm", "app")})] > 50
+    assert len(kept) > 20 and last["farm_requests_total", frozenset({("farm", "app"), ("outcome", "served")})] > 50
     for series in kept:
         values = [counters[series] for counters in [*seen, last]]
         assert values == sorted(values), series

@@ -78,11 +78,11 @@ def test_433_03_follows(httpd):
     a, b, c = busy_farm(httpd)
     with Prometheus(httpd, scrape_config(httpd)) as prometheus:
         prometheus.wait_for_scrapes(1)
-        requests = prometheus.value('farm_requests_total{farm="app"}')
+        requests = prometheus.value('farm_requests_total{farm="app",outcome="served"}')
         for _ in range(7):
             assert httpd.get("/app/x").status == 200
         change(httpd, f"{A}&admin=drain")
-        wait.until(lambda: prometheus.value('farm_requests_total{farm="app"}') == requests + 7, "the requests to be seen")
+        wait.until(lambda: prometheus.value('farm_requests_total{farm="app",outcome="served"}') == requests + 7, "the requests to be seen")
         assert prometheus.query('farm_member_admin{member="a",farm="app"} == 1') == \
             [({"farm": "app", "member": "a", "farm_member_admin": "drain"}, 1)]
         httpd.conf.farms["app"].append(f"FarmMember {c.url}/d name=d")
@@ -91,9 +91,9 @@ def test_433_03_follows(httpd):
         assert prometheus.value('farm_member_available{farm="app",member="d"}') == 1
         counters = {name for family, kind in {**FAMILIES, **MORE_FAMILIES}.items() for name in names_of(family, *kind)
                     if kind[0] in ("counter", "histogram")}
-        assert len(counters) == 12
+        assert len(counters) == 16
         assert {name: prometheus.query(f"resets({name}[10m]) > 0") for name in counters} == dict.fromkeys(counters, [])
-        assert prometheus.value('increase(farm_requests_total{farm="app"}[10m]) > bool 0') == 1
+        assert prometheus.value('increase(farm_requests_total{farm="app",outcome="served"}[10m]) > bool 0') == 1
         assert prometheus.value('sum(farm_condition)') == 3
 
 
@@ -148,7 +148,7 @@ def test_433_06_behind_a_password(httpd):
         config = config.replace(before, after)
     with Prometheus(httpd, config) as prometheus:
         prometheus.wait_for_scrapes(1)
-        assert prometheus.value('farm_requests_total{farm="app"}') == httpd.farm_status()["requests"] > 0
+        assert prometheus.value('farm_requests_total{farm="app",outcome="served"}') == httpd.farm_status()["requests"] > 0
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -190,7 +190,7 @@ def test_433_08_queries_of_the_document(watched):
 def test_433_09_alerts():
     """docs/prometheus-alerts.yml: Prometheus takes the rules, and on series that are known they say what they should."""
     status, said = promtool("check", "rules", ALERTS)
-    assert status == 0 and "3 rules found" in said, said
+    assert status == 0 and "4 rules found" in said, said
     status, said = promtool("test", "rules", REPOSITORY / "Tests" / "prometheus" / "alerts.test.yml")
     assert status == 0 and "SUCCESS" in said, said
 

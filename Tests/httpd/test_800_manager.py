@@ -136,7 +136,7 @@ def test_800_06_health(httpd):
     before = a.count
     assert who_serves(httpd) == {"b", "c"}
     row = httpd.rows()["a"]
-    assert (row["admin"], row["health"], row["health_by"], row["available"]) == ("on", "down", "monitor", False)
+    assert (row["admin"], row["health"], row["health_by"], row["available"]) == ("on", "down", "manager", False)
     assert a.count == before
     said = change(httpd, f"{A}&health=up")
     assert (said.health, said.available) == ("up", "yes")
@@ -200,7 +200,7 @@ def test_800_10_several_at_once(httpd):
     assert (said.admin, said.health, said.available, said.weight) == ("drain", "down", "no", 7)
     row = httpd.rows()["a"]
     assert (*note(row), row["health"], row["health_by"], row["weight"]) == \
-        ("drain", "ann", "all three", "down", "monitor", 7)
+        ("drain", "ann", "all three", "down", "manager", 7)
     said = change(httpd, f"{A}&admin=on&health=up&weight=1")
     assert (said.admin, said.health, said.available, said.weight) == ("on", "up", "yes", 1)
     said = change(httpd, f"{A}&health=down&weight=2")

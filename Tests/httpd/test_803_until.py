@@ -153,7 +153,7 @@ def test_803_09_end_leaves_the_rest_alone(httpd):
     change(httpd, f"{A}&admin=off&until=500ms&health=down&weight=5")
     httpd.wait_for_row(lambda row: row["admin"] == "on", "until to pass")
     row = httpd.rows()["a"]
-    assert (row["admin"], row["health"], row["health_by"], row["weight"]) == ("on", "down", "monitor", 5)
+    assert (row["admin"], row["health"], row["health_by"], row["weight"]) == ("on", "down", "manager", 5)
     assert row["available"] is False
     assert who_serves(httpd, 40) == {"b", "c"}
 

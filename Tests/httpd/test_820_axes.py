@@ -63,7 +63,7 @@ def test_820_02_admin_never_changes_health(httpd):
             assert (said.admin, said.health, said.available) == (state, "down", "no")
         for state in ("off", "drain", "on"):
             change(httpd, f"farm=app&admin={state}")
-            assert (httpd.rows()["a"]["health"], httpd.rows()["a"]["health_by"]) == ("down", "monitor")
+            assert (httpd.rows()["a"]["health"], httpd.rows()["a"]["health_by"]) == ("down", "manager")
         change(httpd, f"{A}&admin=on")
         a.always(answer()).release()
         assert waiting.result(wait.patiently(30)).member == "a"
@@ -72,7 +72,7 @@ def test_820_02_admin_never_changes_health(httpd):
         assert httpd.get("/app/x").member in "bc"
         threading.Event().wait(0.01)
     row = httpd.rows()["a"]
-    assert (row["health"], row["health_by"], row["available"], a.count) == ("down", "monitor", False, count)
+    assert (row["health"], row["health_by"], row["available"], a.count) == ("down", "manager", False, count)
     assert (httpd.rows()["b"]["health"], httpd.rows()["b"]["health_by"]) == ("up", None)
     change(httpd, f"{A}&health=up")
     assert httpd.get("/app/x").member == "a"

@@ -18,8 +18,19 @@ enum AdminNoteText {
             notes.append(text(member.admin, now: now))
             if let progress = drain(member) { notes.append(progress) }
         }
-        if member.health == "down" { notes.append("down by \(member.healthBy ?? "unknown cause")") }
+        if member.health == "down" { notes.append(down(member, now: now)) }
         return notes
+    }
+
+    /// `down by failures, for 15s: connection refused; next trial in 9s`.
+    private static func down(_ member: MemberStatus, now: UInt64) -> String {
+        var text = "down by \(member.healthBy ?? "unknown cause")"
+        if let since = member.healthSince { text += ", for \(Moment.length(seconds(since, now)))" }
+        if let error = member.lastError { text += ": \(error)" }
+        if let trial = member.nextTrial {
+            text += trial > now ? "; next trial in \(Moment.length(seconds(now, trial)))" : "; the next request may try it"
+        }
+        return text
     }
 
     /// How far a drain is: what is left of what there was.

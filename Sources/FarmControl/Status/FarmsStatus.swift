@@ -122,6 +122,12 @@ public struct MemberStatus: Sendable {
     public let admin: AdminStatus
     public let health: String
     public let healthBy: String?
+    /// Microseconds since 1970.
+    public let healthSince: UInt64?
+    /// What failed last.
+    public let lastError: String?
+    /// Microseconds since 1970.
+    public let nextTrial: UInt64?
     public let fresh: String
     public let isAvailable: Bool
     public let tier: Int?
@@ -147,6 +153,9 @@ public struct MemberStatus: Sendable {
         admin = AdminStatus(json)
         health = json["health"]?.string ?? "-"
         healthBy = json["health_by"]?.string
+        healthSince = json["health_since"]?.string.flatMap { Moment.read($0, now: 0) }
+        lastError = json["last_error"]?["what"]?.string
+        nextTrial = json["next_trial"]?.string.flatMap { Moment.read($0, now: 0) }
         fresh = json["fresh"]?.string ?? "-"
         isAvailable = json["available"]?.bool ?? false
         tier = json["tier"]?.count

@@ -59,4 +59,24 @@ public struct LastError: Equatable {
         out.byte(0x20)
         out.number(UInt64(status))
     }
+
+    /// No text that `write` makes is longer.
+    public static let longest = 96
+
+    /// The words, for the time of the call.
+    public func withText<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.longest) { room in
+            let start = room.baseAddress.unsafelyUnwrapped
+            var used = 0
+            do {
+                var out = ByteWriter { bytes, length in
+                    let length = min(length, Self.longest - used)
+                    UnsafeMutableRawPointer(start + used).copyMemory(from: bytes, byteCount: length)
+                    used += length
+                }
+                write(to: &out)
+            }
+            return body(UnsafeBufferPointer(start: start, count: used))
+        }
+    }
 }

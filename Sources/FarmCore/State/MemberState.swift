@@ -34,6 +34,8 @@ public struct MemberState: Equatable {
     public var isDownByFailures: Bool { word & FARM_DOWN_BY_FAILURES != 0 }
     /// Stays until a monitor says otherwise.
     public var isDownByMonitor: Bool { word & FARM_DOWN_BY_MONITOR != 0 }
+    /// With `isDownByMonitor`: somebody set it by farm-manager.
+    public var isDownByManager: Bool { word & FARM_DOWN_BY_MANAGER != 0 }
     /// With `isDownByFailures`: it stood out from its farm (`Outliers`).
     public var isOutlier: Bool { word & FARM_DOWN_AS_OUTLIER != 0 }
     public var isUp: Bool { !isDownByFailures && !isDownByMonitor }
@@ -59,8 +61,10 @@ public struct MemberState: Equatable {
     /// Down by failures, because it stands out from its farm.
     public var asOutlier: MemberState { MemberState(word: word | FARM_DOWN_BY_FAILURES | FARM_DOWN_AS_OUTLIER) }
 
-    public func with(downByMonitor: Bool) -> MemberState {
-        MemberState(word: downByMonitor ? word | FARM_DOWN_BY_MONITOR : word & ~FARM_DOWN_BY_MONITOR)
+    public func with(downByMonitor: Bool, byManager: Bool = false) -> MemberState {
+        let without = word & ~(FARM_DOWN_BY_MONITOR | FARM_DOWN_BY_MANAGER)
+        guard downByMonitor else { return MemberState(word: without) }
+        return MemberState(word: without | FARM_DOWN_BY_MONITOR | (byManager ? FARM_DOWN_BY_MANAGER : 0))
     }
 }
 

@@ -3,15 +3,15 @@ import CFarm
 /// Health by a monitor's word: `down` stays until a monitor says `up`, and `up` also ends what failures began, for health
 /// is one thing and the last verdict holds. It is not the administrator's word.
 public enum MonitoredHealth {
-    /// Notes a verdict. Under the row's lock.
+    /// Notes a verdict. `byManager`: of somebody at farm-manager. Under the row's lock.
     public static func note(
-        _ verdict: HealthVerdict, _ row: MemberRow, wallClock: UInt64
+        _ verdict: HealthVerdict, _ row: MemberRow, wallClock: UInt64, byManager: Bool = false
     ) -> PassiveHealth.Change {
         let state = row.state
         switch verdict {
         case .down:
             guard !state.isDownByMonitor else { return .none }
-            row.publish(state.with(downByMonitor: true))
+            row.publish(state.with(downByMonitor: true, byManager: byManager))
         case .up:
             PassiveHealth.completed(row)
             guard !state.isUp else { return .none }

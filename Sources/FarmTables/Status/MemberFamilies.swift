@@ -122,32 +122,38 @@ enum MemberAxis: CaseIterable {
 
 /// What only grows, of a farm.
 enum FarmCounter: CaseIterable {
-    case failovers, requests, redirected, forwarded
+    case failovers, redirected, forwarded, suspects, handedOn, retriesHeldBack
 
     var name: StaticString {
         switch self {
         case .failovers: "farm_failovers"
-        case .requests: "farm_requests"
         case .redirected: "farm_redirected"
         case .forwarded: "farm_forwarded"
+        case .suspects: "farm_suspects"
+        case .handedOn: "farm_handed_on"
+        case .retriesHeldBack: "farm_retries_held_back"
         }
     }
 
     var help: StaticString {
         switch self {
         case .failovers: "Attempts after a request's first."
-        case .requests: "Requests of clients."
         case .redirected: "Requests that FarmRedirect answered."
         case .forwarded: "Requests that FarmForward had served elsewhere."
+        case .suspects: "Requests that broke two members in a row and were stopped."
+        case .handedOn: "Requests that a member handed to another."
+        case .retriesHeldBack: "Attempts that the retry budget did not allow."
         }
     }
 
     func value(of farm: StatusSnapshot.FarmReading) -> UInt64 {
         switch self {
         case .failovers: farm.row.pointee.failovers
-        case .requests: farm.row.pointee.requests
-        case .redirected: farm.row.pointee.redirected
-        case .forwarded: farm.row.pointee.forwarded
+        case .redirected: farm.row.count(of: .redirected)
+        case .forwarded: farm.row.count(of: .forwarded)
+        case .suspects: farm.row.pointee.suspects
+        case .handedOn: farm.row.pointee.handed_on
+        case .retriesHeldBack: farm.row.pointee.retries_held_back
         }
     }
 }

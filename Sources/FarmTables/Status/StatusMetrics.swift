@@ -19,6 +19,7 @@ extension StatusSnapshot {
         writeGauge(&out, .weight)
         writeGauge(&out, .share)
         writeGauge(&out, .tiedClients)
+        writeOutcomes(&out)
         for counter in FarmCounter.allCases { writeFarmCounter(&out, counter) }
         writeConditions(&out)
         writeInstructions(&out)
@@ -129,6 +130,37 @@ extension StatusSnapshot {
             out.label("farm", farm.name)
             out.value(count: counter.value(of: farm))
         }
+    }
+
+    private func writeOutcomes(_ out: inout MetricsWriter) {
+        out.begin("farm_requests", .counter, help: "Requests of clients that have ended, by outcome.")
+        for farm in farms {
+            for outcome in RequestOutcome.allCases {
+                Self.begin(&out, farm, "outcome", outcome.name)
+                out.value(count: farm.row.count(of: outcome))
+            }
+        }
+        out.begin("farm_answers", .counter, help: "The same requests by the class of the status that the client got.")
+        for farm in farms {
+            for answer in AnswerClass.allCases {
+                Self.begin(&out, farm, "class", answer.name)
+                out.value(count: farm.row.count(of: answer))
+            }
+        }
+        out.begin("farm_waiting", .gauge, help: "Requests that wait for a member.")
+        for farm in farms {
+            out.sample()
+            out.label("farm", farm.name)
+            out.value(count: 0)
+        }
+    }
+
+    private static func begin(
+        _ out: inout MetricsWriter, _ farm: FarmReading, _ label: StaticString, _ value: StaticString
+    ) {
+        out.sample("_total")
+        out.label("farm", farm.name)
+        out.label(label, value)
     }
 
     private func writeConditions(_ out: inout MetricsWriter) {

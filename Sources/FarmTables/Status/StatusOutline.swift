@@ -35,8 +35,17 @@ extension StatusSnapshot {
         out.field("available", count: UInt64(farm.available))
         out.field("requests", count: farm.row.pointee.requests)
         out.field("failovers", count: farm.row.pointee.failovers)
-        out.field("redirected", count: farm.row.pointee.redirected)
-        out.field("forwarded", count: farm.row.pointee.forwarded)
+        for outcome in RequestOutcome.allCases { out.field(outcome.name, count: farm.row.count(of: outcome)) }
+        out.field("suspects", count: farm.row.pointee.suspects)
+        out.field("waiting", count: 0)
+        out.field("handed_on", count: farm.row.pointee.handed_on)
+        out.field("retries_held_back", count: farm.row.pointee.retries_held_back)
+        out.section("came") { out in
+            for arrival in Arrival.allCases { out.field(arrival.name, count: farm.row.count(of: arrival)) }
+        }
+        out.section("answers") { out in
+            for answer in AnswerClass.allCases { out.field(answer.name, count: farm.row.count(of: answer)) }
+        }
         out.field("requests_per_s", number: (farm.rates?.requests).rounded)
         out.field("failovers_per_s", number: (farm.rates?.failures).rounded)
         out.list("members", of: "member") { out in
@@ -53,10 +62,21 @@ extension StatusSnapshot {
         writeNote(&out, member.note, admin: member.state.admin)
         out.field("health", word: member.state.isUp ? "up" : "down")
         if let cause = member.downBy { out.field("health_by", word: cause) } else { out.unknown("health_by") }
+        out.field("health_since", time: row.pointee.status_since_us)
+        if let error = member.lastError {
+            out.section("last_error") { out in
+                error.withText { out.field("what", bytes: $0) }
+                out.field("at", time: row.pointee.last_error_at)
+            }
+        } else {
+            out.unknown("last_error")
+        }
+        out.field("next_trial", time: member.nextTrial)
         out.field("fresh", word: member.isIn ? "in" : "out")
         out.field("available", flag: member.isAvailable)
         out.field("tier", count: UInt64(row.pointee.tier))
         out.field("weight", count: UInt64(row.pointee.weight))
+        out.field("configured_weight", count: UInt64(row.pointee.configured_weight))
         out.field("share", number: (member.share * 10_000).rounded() / 10_000)
         out.field("load", number: member.load)
         out.field("inflight", count: UInt64(member.inflight))

@@ -138,13 +138,27 @@ extension StatusSnapshot {
         out.text("</dd></div>")
         writeFact(&out, "Requests", farm.row.pointee.requests)
         writeFact(&out, "Failovers", farm.row.pointee.failovers)
-        if farm.row.pointee.redirected > 0 { writeFact(&out, "Redirected", farm.row.pointee.redirected) }
-        if farm.row.pointee.forwarded > 0 { writeFact(&out, "Forwarded", farm.row.pointee.forwarded) }
+        writeOutcomes(&out, farm)
         out.text("</dl>")
     }
 
-    private func writeFact(_ out: inout ByteWriter, _ name: StaticString, _ value: UInt64) {
-        out.text("<div><dt>")
+    /// What became of its requests: always how many were served, and the rest where there is any.
+    private func writeOutcomes(_ out: inout ByteWriter, _ farm: FarmReading) {
+        for outcome in RequestOutcome.allCases {
+            let count = farm.row.count(of: outcome)
+            switch outcome {
+            case .served: writeFact(&out, "Served", count)
+            case .failed: writeFact(&out, "Failed", count, isBad: count > 0)
+            case .refused: writeFact(&out, "Refused", count, isBad: count > 0)
+            case .redirected: if count > 0 { writeFact(&out, "Redirected", count) }
+            case .forwarded: if count > 0 { writeFact(&out, "Forwarded", count) }
+            case .aborted: if count > 0 { writeFact(&out, "Aborted", count) }
+            }
+        }
+    }
+
+    private func writeFact(_ out: inout ByteWriter, _ name: StaticString, _ value: UInt64, isBad: Bool = false) {
+        out.text(isBad ? "<div class=\"bad\"><dt>" : "<div><dt>")
         out.text(name)
         out.text("</dt><dd>")
         out.grouped(value)

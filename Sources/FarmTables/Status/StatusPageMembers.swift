@@ -60,11 +60,15 @@ extension StatusSnapshot {
             out.text("</td>")
         }
         out.text("</tr>")
-        if member.state.admin != .on || member.note.hasText {
+        let isSet = member.state.admin != .on || member.note.hasText
+        if isSet || !member.state.isUp {
             // The widest table's; in a narrower one it is as wide as that.
             out.text("<tr class=\"note\"><td colspan=\"15\">")
-            let left = (inflight: UInt64(member.inflight), clients: member.clients)
-            writeNote(&out, member.note, member.state.admin, left: left)
+            if !member.state.isUp { writeDown(&out, member) }
+            if isSet {
+                let left = (inflight: UInt64(member.inflight), clients: member.clients)
+                writeNote(&out, member.note, member.state.admin, left: left)
+            }
             out.text("</td></tr>")
         }
         out.text("</tbody>\n")

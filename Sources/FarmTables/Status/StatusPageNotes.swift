@@ -77,6 +77,31 @@ extension StatusSnapshot {
         }
     }
 
+    /// Since when a member is down, why, and when it is tried.
+    func writeDown(_ out: inout ByteWriter, _ member: MemberReading) {
+        out.text("<div class=\"failed\"><b>down</b> since ")
+        writeTime(&out, member.row.pointee.status_since_us)
+        out.text(" (")
+        out.duration((Double(wallClock) - Double(member.row.pointee.status_since_us)) / 1e6)
+        out.byte(0x29)
+        if let error = member.lastError {
+            out.text(": ")
+            error.withText { out.html($0) }
+        }
+        if member.nextTrial != 0 {
+            let left = (Double(member.nextTrial) - Double(wallClock)) / 1e6
+            if left > 0 {
+                out.text("; next trial in ")
+                out.duration(left)
+            } else {
+                out.text("; the next request may try it")
+            }
+        } else if member.state.isDownByMonitor {
+            out.text("; until somebody sets health=up")
+        }
+        out.text("</div>")
+    }
+
     /// A moment, and how long ago it was.
     func writeAgo(_ out: inout ByteWriter, _ time: UInt64) {
         guard time != 0 else { return out.text("&ndash;") }

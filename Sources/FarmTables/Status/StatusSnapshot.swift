@@ -52,6 +52,8 @@ struct StatusSnapshot: ~Copyable {
         var load: Double
         /// Seconds since its last update; NaN: never.
         var age: Double
+        /// By the wall clock, in microseconds; 0: no request may try it.
+        var nextTrial: UInt64
         var rates: History.Rates?
         var history: History
         /// Clients tied to it, and until when, in Unix seconds; 0: none is.
@@ -85,8 +87,10 @@ struct StatusSnapshot: ~Copyable {
             measured.all(into: shares + first)
             measured.deallocate()
             farms.initializeElement(at: at, to: reading(farm: at, copied, members: first..<last))
+            _ = engine.watch(farm: at, farms[at].condition, now: now)
             for number in first..<last {
-                members.initializeElement(at: number, to: reading(member: number, of: copied, at))
+                members.initializeElement(
+                    at: number, to: reading(member: number, of: copied, at, isAlone: farms[at].available == 0))
             }
         }
     }
@@ -124,12 +128,13 @@ struct StatusSnapshot: ~Copyable {
     /// which requests go by as they stand, are of one of them.
     private static func forget(_ note: AdminNote) { note.initialize(to: farm_admin_note()) }
 
-    /// Word by word, as every word of a row may be read at any time.
+    /// Word by word, as every word of a row may be read at any time. From the last to the first, so that no copy has more requests
+    /// that have ended than have begun.
     private static func copyWords<Row>(_ row: UnsafeMutablePointer<Row>, to copy: UnsafeMutablePointer<Row>) {
         let words = MemoryLayout<Row>.size / MemoryLayout<UInt64>.size
         row.withMemoryRebound(to: UInt64.self, capacity: words) { from in
             copy.withMemoryRebound(to: UInt64.self, capacity: words) { to in
-                for at in 0..<words { to[at] = farm_get64(from + at) }
+                for at in stride(from: words - 1, through: 0, by: -1) { to[at] = farm_read64(from + at) }
             }
         }
     }
@@ -145,19 +150,28 @@ struct StatusSnapshot: ~Copyable {
             history: history, members: members)
     }
 
-    /// `farm` is the one over the copies, and has this number.
-    private func reading(member at: Int, of farm: Farm, _ farmNumber: Int) -> MemberReading {
+    /// `farm` is the one over the copies, and has this number. `isAlone`: no member of it is available.
+    private func reading(member at: Int, of farm: Farm, _ farmNumber: Int, isAlone: Bool) -> MemberReading {
         let row = rows + at
         let local = at - Int(engine.firstMember(UInt32(farmNumber)))
         let history = engine.history(farm: farmNumber, local: local)
         let seconds = wallClock / 1_000_000
         let clients = engine.clients(farm: farmNumber, local: local)
+        let trial =
+            row.state.mayBeTriedByTied ? farm.health.nextTrial(row, for: isAlone ? .stranded : .repeatable) : nil
         return MemberReading(
             row: row, values: values + at * metricCount, url: ByteWriter.bytes(of: engine.config.members[at].url),
             state: row.state, isIn: farm.freshness.isIn(row, now: now), isAvailable: farm.isAvailable(row, now: now),
             share: shares[at], load: farm.freshness.load(row, now: now), age: Self.age(row.pointee.updated_us, now),
+            nextTrial: trial.map { wallTime($0) } ?? 0,
             rates: history.rates(Engine.sample(row, now: now)), history: history,
             clients: UInt64(clients.count(now: seconds).rounded()), clientsUntil: clients.until(now: seconds) ?? 0)
+    }
+
+    /// A monotonic time by the wall clock.
+    private func wallTime(_ time: UInt64) -> UInt64 {
+        if time >= now { return wallClock &+ (time - now) }
+        return wallClock > now - time ? wallClock - (now - time) : 0
     }
 
     private static func age(_ updated: UInt64, _ now: UInt64) -> Double {
@@ -195,7 +209,15 @@ extension StatusSnapshot.MemberReading {
 
     /// What put it down; nil: it is up.
     var downBy: StaticString? {
-        state.isUp ? nil : state.isDownByMonitor ? "monitor" : state.isOutlier ? "outlier" : "failures"
+        if state.isUp { return nil }
+        if state.isDownByMonitor { return state.isDownByManager ? "manager" : "monitor" }
+        return state.isOutlier ? "outlier" : "failures"
+    }
+
+    /// What failed last; nil: nothing has.
+    var lastError: LastError? {
+        let error = LastError(word: row.pointee.last_error)
+        return error.isSome && row.pointee.last_error_at != 0 ? error : nil
     }
 
     /// Its average latency in microseconds; nil: not known.

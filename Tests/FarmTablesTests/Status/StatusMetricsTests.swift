@@ -33,8 +33,12 @@ import Testing
         engine.row(3).publish(MemberState(word: FARM_ADMIN_OFF | FARM_DOWN_BY_FAILURES))
         engine.pointee.farms[0].row.pointee.requests = 77
         engine.pointee.farms[0].row.pointee.failovers = 5
-        engine.pointee.farms[0].row.pointee.redirected = 6
-        engine.pointee.farms[0].row.pointee.forwarded = 7
+        for (at, outcome) in RequestOutcome.allCases.enumerated() {
+            for _ in 0...at { engine.pointee.farms[0].row.count(outcome, at % 2 == 0 ? .successful : .serverError) }
+        }
+        engine.pointee.farms[0].row.pointee.suspects = 2
+        engine.pointee.farms[0].row.pointee.handed_on = 3
+        engine.pointee.farms[0].row.pointee.retries_held_back = 4
         var text = bytes("farm=f&member=a&cpu=0.5&io.wait=-2e10")
         text.withUnsafeMutableBufferPointer { engine.pointee.update($0, caller: nil, out: nil) }
         return engine
@@ -93,10 +97,17 @@ import Testing
         #expect(try told("farm_member_share") == [1, 0, 0, 0, 1])
         #expect(try told("farm_member_tied_clients") == [0, 0, 0, 0, 0])
         for (family, value) in [
-            ("farm_requests", 77), ("farm_failovers", 5), ("farm_redirected", 6), ("farm_forwarded", 7),
+            ("farm_failovers", 5), ("farm_redirected", 4), ("farm_forwarded", 5), ("farm_suspects", 2),
+            ("farm_handed_on", 3), ("farm_retries_held_back", 4), ("farm_waiting", 0),
         ] {
             #expect(try values(metrics, family, ["farm"]) == ["f": Double(value), "g": 0, "empty": 0])
         }
+        let outcomes = try values(metrics, "farm_requests", ["farm", "outcome"])
+        #expect(outcomes.count == 18 && outcomes.filter { $0.value != 0 } == [
+            "f served": 1, "f failed": 2, "f refused": 3, "f redirected": 4, "f forwarded": 5, "f aborted": 6,
+        ])
+        let answers = try values(metrics, "farm_answers", ["farm", "class"])
+        #expect(answers.count == 15 && answers.filter { $0.value != 0 } == ["f 2xx": 9, "f 5xx": 12])
         // A count beyond what a double holds is written whole.
         #expect(engine.samples()["farm_member_received_bytes_total{farm=\"f\",member=\"a\"}"] == "\(rows[0].bytes_in)")
     }

@@ -204,8 +204,13 @@ public final class FuzzLife {
     public func leadElsewhere(_ number: UInt8, farm: UInt8) {
         guard let child = child(number) else { return }
         let farm = farm == 0xFF ? FARM_NONE : UInt32(farm)
-        farm_on_redirected(child.engine, farm)
-        farm_on_forwarded(child.engine, farm)
+        var request = child.open.popLast() ?? farm_request()
+        farm_on_drop(child.engine, &request)
+        var reason = [CChar](repeating: 0, count: 512)
+        _ = farm_on_refused(child.engine, &request, request.farm & 7, &reason, 512)
+        farm_on_redirected(&request)
+        farm_on_forwarded(&request, farm)
+        farm_on_finished(child.engine, &request, farm, 0)
     }
 
     // MARK: What must hold

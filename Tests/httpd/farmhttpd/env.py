@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from farmhttpd import client, wait
+from farmhttpd import client, outcomes, wait
 from farmhttpd.conf import Conf
 from farmhttpd.log import ErrorLog
 from farmhttpd.members import Member
@@ -244,7 +244,15 @@ class Httpd:
         return response.json
 
     def farm_status(self, name="app"):
-        return next(farm for farm in self.status()["farms"] if farm["name"].lower() == name.lower())
+        """A farm of the status. A request has its outcome an instant after its client has the answer: that is waited for."""
+        def farms():
+            return self.status()["farms"]
+
+        def settled(all_of_them):
+            return all(outcomes.ended(farm) == farm["requests"] for farm in all_of_them)
+        found = [farms()]
+        wait.at_most(0.1, lambda: settled(found[-1]) or found.append(farms()))
+        return next(farm for farm in found[-1] if farm["name"].lower() == name.lower())
 
     def rows(self, name="app"):
         """The farm's members as the status shows them, by member name."""

@@ -5,6 +5,7 @@ import json
 import re
 
 from farmhttpd import wait
+from farmhttpd.outcomes import CLASSES, OUTCOMES
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "text": "text/plain; charset=utf-8",
@@ -26,6 +27,8 @@ MORE_FAMILIES = {
     "farm_forwarded": ("counter", ""), "farm_member_update_age_seconds": ("gauge", "seconds"),
     "farm_member_weight": ("gauge", ""), "farm_member_share": ("gauge", ""), "farm_member_tied_clients": ("gauge", ""), "farm_module": ("info", ""),
     "farm_old_processes": ("gauge", ""),
+    "farm_answers": ("counter", ""), "farm_suspects": ("counter", ""), "farm_handed_on": ("counter", ""),
+    "farm_retries_held_back": ("counter", ""), "farm_waiting": ("gauge", ""),
 }
 
 # Bounds of the histogram's buckets in seconds, one an octave.
@@ -185,8 +188,13 @@ def expected_samples(answer):
     for farm in answer["farms"]:
         of_farm = {"farm": farm["name"]}
         put_state("farm_condition", farm["condition"], **of_farm)
-        for key in ("requests", "failovers", "redirected", "forwarded"):
+        for key in ("failovers", "redirected", "forwarded", "suspects", "handed_on", "retries_held_back"):
             put(f"farm_{key}_total", farm[key], **of_farm)
+        for outcome in OUTCOMES:
+            put("farm_requests_total", farm[outcome], **of_farm, outcome=outcome)
+        for kind in CLASSES:
+            put("farm_answers_total", farm["answers"][kind], **of_farm, **{"class": kind})
+        put("farm_waiting", farm["waiting"], **of_farm)
         for row in farm["members"]:
             labels = {**of_farm, "member": row["name"]}
             for key, name in (("requests", "requests_total"), ("errors", "errors_total"), ("inflight", "inflight"),
