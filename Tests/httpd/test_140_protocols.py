@@ -206,6 +206,8 @@ def test_140_14_upgrade_of_proxypassmatch(httpd, line):
         with sock:
             assert b" 101 " in status and hello == {"member": "a", "target": target}
             stream.close()
+    # A child of any httpd takes ten seconds to stop when it is told to while a tunnel is just closing.
+    wait.until(lambda: not a.open, "the last tunnel to close")
 
 
 def test_140_11_websocket_fails_over(httpd):

@@ -179,6 +179,8 @@ def test_342_09_a_trial_holds_with_101(httpd):
     for sock, stream, *_ in tunnels:
         stream.close()
         sock.close()
+    # A child of any httpd takes ten seconds to stop when it is told to while a tunnel is just closing.
+    wait.until(lambda: not bad.open and not good.open, "the tunnels to close")
 
 
 def test_342_10_a_failed_trial_is_not_seen(httpd):
