@@ -19,7 +19,7 @@ import Testing
             test.farm.choose(
                 Wish(
                     tried: tried.baseAddress ?? UnsafePointer(bitPattern: 8)!, triedCount: tried.count,
-                    trials: .ifNeeded,
+                    trials: .whenOverdue,
                     named: UInt32(named), tie: tie), now: 1, random: test.random)
         }
         if let choice { test.giveBack(choice) }
