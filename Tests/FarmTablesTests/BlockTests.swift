@@ -11,13 +11,13 @@ import Testing
     @Test func rowsAreTheHeaders() {
         #expect(MemoryLayout<farm_block_header>.size == 2 * 64)
         #expect(MemoryLayout<farm_block_header>.stride == 2 * 64)
-        #expect(MemoryLayout<farm_farm_row>.size == 8 * 64)
-        #expect(MemoryLayout<farm_farm_row>.stride == 8 * 64)
+        #expect(MemoryLayout<farm_farm_row>.size == 13 * 64)
+        #expect(MemoryLayout<farm_farm_row>.stride == 13 * 64)
         #expect(MemoryLayout<farm_farm_row>.offset(of: \.generation) == 64)
         #expect(MemoryLayout<farm_farm_row>.offset(of: \.use) == 72)
         #expect(MemoryLayout<farm_farm_row>.offset(of: \.cursor) == 2 * 64)
-        #expect(MemoryLayout<farm_member_row>.size == 21 * 64)
-        #expect(MemoryLayout<farm_member_row>.stride == 21 * 64)
+        #expect(MemoryLayout<farm_member_row>.size == 22 * 64)
+        #expect(MemoryLayout<farm_member_row>.stride == 22 * 64)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.status) == 0)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.retry_at) == 16)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.sequence) == 48)
@@ -27,8 +27,10 @@ import Testing
         #expect(MemoryLayout<farm_member_row>.offset(of: \.name) == 13 * 64)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.use) == 14 * 64)
         #expect(MemoryLayout<farm_member_row>.offset(of: \.updated_us) == 15 * 64)
-        #expect(MemoryLayout<farm_member_row>.offset(of: \.note) == 16 * 64)
-        #expect(MemoryLayout<farm_farm_row>.offset(of: \.note) == 3 * 64)
+        #expect(MemoryLayout<farm_member_row>.offset(of: \.tried_at) == 16 * 64)
+        #expect(MemoryLayout<farm_member_row>.offset(of: \.note) == 17 * 64)
+        #expect(MemoryLayout<farm_farm_row>.offset(of: \.suspects) == 3 * 64 + 240)
+        #expect(MemoryLayout<farm_farm_row>.offset(of: \.note) == 8 * 64)
         #expect(MemoryLayout<farm_admin_note>.size == 5 * 64)
         #expect(MemoryLayout<farm_metric_row>.stride == 64)
         #expect(MemoryLayout<farm_slot_row>.size == 64)
@@ -38,8 +40,8 @@ import Testing
 
     @Test(
         arguments: [
-            (4, 16, 8, 128 + 4 * 512, 16), (1, 1, 1, 128 + 512, 16), (0, 0, 0, 128, 0), (3, 17, 5, 128 + 3 * 512, 32),
-            (16, 4096, 520, 128 + 16 * 512, 4096),
+            (4, 16, 8, 128 + 4 * 832, 16), (1, 1, 1, 128 + 832, 16), (0, 0, 0, 128, 0), (3, 17, 5, 128 + 3 * 832, 32),
+            (16, 4096, 520, 128 + 16 * 832, 4096),
         ] as [(UInt32, UInt32, UInt32, Int, Int)], [(1, 8, 16), (8, 8, 16), (9, 16, 32), (1024, 1024, 2048)])
     func layout(
         _ of: (farms: UInt32, members: UInt32, slots: UInt32, membersAt: Int, stride: Int),
@@ -49,7 +51,7 @@ import Testing
         let layout = BlockLayout(farms: farms, members: members, slots: slots, metrics: metrics.names)
         #expect(layout.farmsOffset == 128)
         #expect(layout.membersOffset == membersAt)
-        #expect(layout.valuesOffset == membersAt + Int(members) * 1344)
+        #expect(layout.valuesOffset == membersAt + Int(members) * 1408)
         #expect(layout.namesOffset == layout.valuesOffset + Int(members) * metrics.values * 8)
         #expect(layout.nameIndexOffset == layout.namesOffset + Int(metrics.names) * 64)
         #expect(layout.slotsOffset == layout.nameIndexOffset + metrics.index * 4)

@@ -46,8 +46,11 @@ public struct DoubtGuard {
             let since = farm_get64(&row.pointee.failing_since)
             return now >= since && now - since >= time
         }
-        let average = DecayingAverage(word: farm_get64(&row.pointee.latency))
-        return average.isEmpty || average.age(atMilliseconds: UInt32(truncatingIfNeeded: now / 1000)) >= time / 1000
+        let word = farm_get64(&row.pointee.latency)
+        // The first answers have no time. Who has sent some, and none that failed since, is no sign of a farm that is broken.
+        guard FirstAnswers(word: word) == nil else { return word == 0 }
+        let average = DecayingAverage(word: word)
+        return average.age(atMilliseconds: UInt32(truncatingIfNeeded: now / 1000)) >= time / 1000
     }
 
     /// Whether another member that is available may be put down by doubtful failures.

@@ -211,6 +211,7 @@ import Testing
         #expect(strict(.whenDue, now: Self.now + 1_000) == nil, "it has not connected")
         // The other member is back: now its trial waits for `retry`.
         PassiveHealth.connected(test.rows[1], began: Self.now + 1_000)
+        test.farm.rebuilding.pointee = 0
         test.setState(0, admin: .on)
         #expect(strict(.whenDue, now: Self.now + 9_999_999) == nil)
     }

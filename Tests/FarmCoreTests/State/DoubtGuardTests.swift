@@ -28,8 +28,8 @@ import Testing
 
     /// A member as the guard sees it.
     enum State: Sendable {
-        /// Answered just now, or longer ago than `retry`; never.
-        case answered, quiet, fresh
+        /// Answered just now, or longer ago than `retry`; once; never.
+        case answered, quiet, young, fresh
         /// Fails since so many microseconds, and answered with a status that did not come to its end just now.
         case failing(for: UInt64)
         /// Switched to another protocol so many microseconds ago, after its last answer.
@@ -41,7 +41,7 @@ import Testing
         let rows = Rows(count: states.count)
         defer { withExtendedLifetime(rows) {} }
         func answered(_ row: MemberRow, at time: UInt64) {
-            Experience.answered(row, latency: 1_000, isError: false, now: time)
+            for _ in 0..<FirstAnswers.wanted { Experience.answered(row, latency: 1_000, isError: false, now: time) }
         }
         for (at, state) in states.enumerated() {
             let row = rows[at]
@@ -49,6 +49,7 @@ import Testing
             switch state {
             case .answered: answered(row, at: Self.now - 1_000)
             case .quiet: answered(row, at: Self.now - Self.retry)
+            case .young: Experience.answered(row, latency: 1_000, isError: false, now: Self.now - 1_000)
             case .fresh: break
             case .failing(let time):
                 answered(row, at: Self.now - 1_000)
@@ -82,6 +83,7 @@ import Testing
         ([.quiet, .answered], 2, 0, 2, false),
         ([.quiet, .quiet], 2, 0, 2, true),
         ([.fresh, .fresh], 2, 0, 2, true),
+        ([.fresh, .young], 2, 0, 2, false),
         ([.failing(for: 9_999_999), .down], 2, 1, 1, false),
         ([.failing(for: 10_000_000), .down], 2, 1, 1, true),
         ([.failing(for: 10_000_000), .answered, .down, .down], 4, 2, 2, false),

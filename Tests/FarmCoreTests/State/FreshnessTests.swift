@@ -154,7 +154,7 @@ import Testing
 
     /// The next expiry or the next trial, whichever is sooner.
     @Test func theDeadlineIsTheSoonest() {
-        let test = farm()
+        let test = farm(retry: 1_000)
         test.rows.setState(2, admin: .on, down: true)
         test.rows[2].pointee.retry_at = 1_050
         #expect(test.farm.view(now: 1).pointee.deadline == 1_050)

@@ -36,7 +36,10 @@ enum Kind: Int, CaseIterable {
                 let isDown = self == .trial
                 let state = MemberState(word: 0).with(downByFailures: isDown)
                 farm_set32(&row.pointee.fails, isDown ? 1 : 0)
+                farm_set32(&row.pointee.failing, isDown ? 1 : 0)
                 farm_set64(&row.pointee.retry_at, isDown ? 1 : 0)
+                // As if the last trial had begun long ago.
+                farm_set64(&row.pointee.tried_at, 0)
                 farm_member_row_note(row).set(.plain(since: 1)) { row.publish(state) }
             }
         }
@@ -101,7 +104,7 @@ func serve(_ engine: UnsafeMutablePointer<Engine>, _ round: Int, fails: Bool) {
     guard var request = chosen(engine) else { return }
     if !fails { _ = engine.answered(&request, status: 200, mayResend: true, now: CFarmABI.farm_host_clock()) }
     _ = engine.end(
-        &request, saw: fails ? [.broke, .sent] : [.answer, .sent], mayResend: true, bytesIn: 1, bytesOut: 1)
+        &request, saw: fails ? .unreachable : [.answer, .sent], mayResend: true, bytesIn: 1, bytesOut: 1)
 }
 
 func chosen(_ engine: UnsafeMutablePointer<Engine>) -> farm_request? {

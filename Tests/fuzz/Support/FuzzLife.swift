@@ -140,7 +140,9 @@ public final class FuzzLife {
         guard let child = child(number), !child.open.isEmpty else { return }
         let at = child.open.count - 1
         let limit = farm_on_connect_limit(child.engine, &child.open[at])
-        guard limit == 0 || child.open[at].flags & FARM_REQUEST_TRIAL != 0 else { finding("a limit for what is no trial") }
+        guard limit == 0 || child.open[at].flags & FARM_REQUEST_TRIAL != 0 else {
+            finding("a limit for what is no trial")
+        }
         farm_on_connected(child.engine, &child.open[at])
     }
 
