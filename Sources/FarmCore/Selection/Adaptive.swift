@@ -28,11 +28,8 @@ extension Farm {
         if span.drawn < 2 { return (first, first) }
         // A third number from the same word: its bits have been mixed well enough for one multiplication.
         let more = word &* RandomSource.gamma
-        if UInt32(truncatingIfNeeded: more) < span.idle.chance,
-            isServedIdle(first, span, view, UInt32(truncatingIfNeeded: more))
-        {
-            return (first, first)
-        }
+        let bits = UInt32(truncatingIfNeeded: more)
+        if bits < span.idle && isServedIdle(first, view, bits) { return (first, first) }
         var other = AliasTable.draw(entries, count: span.drawn, bits: UInt32(truncatingIfNeeded: word >> 32))
         if other == at {
             // Any other, whatever its weight: the draw decides shares, and the first was drawn already.
@@ -55,34 +52,16 @@ extension Farm {
 
     /// Whether a member that was drawn first serves for no other reason, since it is idle.
     @inline(never)
-    private func isServedIdle(
-        _ index: UInt32, _ span: View.Span, _ view: UnsafeMutablePointer<View>, _ bits: UInt32
-    ) -> Bool {
-        guard InFlight.count(members[Int(index)].row) == 0 else { return false }
-        guard view.pointee.loadsMatter else { return true }
-        return Float(bits) < span.idle.chance(cost: view.pointee.costs[Int(index)])
+    private func isServedIdle(_ index: UInt32, _ view: UnsafeMutablePointer<View>, _ bits: UInt32) -> Bool {
+        InFlight.count(members[Int(index)].row) == 0
+            && (!view.pointee.loadsMatter || bits < farm_get32(view.pointee.idle + Int(index)))
     }
 
     /// With which chance a member that is drawn first, and idle, serves for no other reason; in 2^32ths, for a random number.
-    struct IdleChance {
-        /// The largest of any member.
-        var chance: UInt32 = IdleChance.of(idlePart)
-        /// That of one that is drawn as by its weight: of one that is drawn less for its load it is larger by as much.
-        var whole: Float = idlePart * 0x1p32
-        var cheapest: Float = 1
-
-        init() {}
-
-        /// Of members that are drawn by weight and load: `part` is what the members together are drawn by, of their weights.
-        init(part: Double, least: Double, cheapest: Float) {
-            whole = idlePart * Float(part) * 0x1p32
-            chance = Self.of(idlePart * Float(part / least))
-            self.cheapest = cheapest
-        }
-
-        private static func of(_ part: Float) -> UInt32 { UInt32(max(0, min(part, 0.5)) * 0x1p32) }
-
-        func chance(cost: Float) -> Float { whole / LoadShares.part(cost: cost, cheapest: cheapest) }
+    /// One that is drawn for its load less than its weight says has a larger one, by as much: `drawn` is what part of their
+    /// weights all members together are drawn by, `part` that of this one.
+    static func idleChance(drawn: Double = 1, part: Double = 1) -> UInt32 {
+        UInt32(max(0, min(Double(idlePart) * drawn / part, 0.5)) * 0x1p32)
     }
 
     @inline(__always)

@@ -118,8 +118,10 @@ extension Farm {
     @inline(__always)
     public func firstDraw(from view: UnsafeMutablePointer<View>, now: UInt64, random: RandomSource) -> Int? {
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON, view.pointee.due == View.noMember,
-            view.pointee.spanCount > 0, let span = view.span(0, of: members.count), !span.isRamping
+            view.pointee.spanCount > 0
         else { return nil }
+        let span = view.pointee.spans[0]
+        guard !span.isRamping, span.isWithin(members.count) else { return nil }
         let index: UInt32
         switch algorithm {
         case .adaptive: index = drawAdaptive(span, view, now: now, random: random).0
@@ -153,7 +155,8 @@ extension Farm {
             return choice
         }
         for at in 0..<spanCount {
-            guard let span = view.span(at, of: members.count) else { continue }
+            let span = view.pointee.spans[at]
+            guard span.isWithin(members.count) else { continue }
             if span.isRamping, let index = pickRamping(from: span, of: view, wish, passed: at, now: now, random: random)
             {
                 return Choice(index: Int(index), isTrial: false)

@@ -17,13 +17,21 @@ public struct View {
         /// Where its smooth order is in `sequence`; length 0 when it has none.
         var sequenceStart: UInt32 = 0
         var sequenceLength: UInt32 = 0
+        /// The largest of its members' chances to serve since they are idle (`Farm.idleChance`).
+        var idle = Farm.idleChance()
         /// Of all its members together.
         var weight: UInt64 = 0
         /// The largest part of its share that a member gets, when one of them gets less than the whole.
         var largestPart: Float = 1
         var isRamping = false
-        var idle = Farm.IdleChance()
         var ring = HashRingSlice()
+
+        /// Whether it has members and lies within a farm of so many. Asked once, where it is read: what a delayed thread has
+        /// read may be a mixture.
+        @inline(__always)
+        func isWithin(_ members: Int) -> Bool {
+            count > 0 && Int(start) + Int(count) <= members && drawn <= count
+        }
     }
 
     static let noMember = UInt32.max
@@ -55,6 +63,8 @@ public struct View {
     let costs: UnsafeMutablePointer<Float>
     /// Whether the costs tell members apart.
     var loadsMatter = false
+    /// The chance of each member to serve since it is idle, by farm-local index, where the costs tell members apart.
+    let idle: UnsafeMutablePointer<UInt32>
     /// The bits of a member's status that must not be set (`Admission`).
     var mask: UInt32 = .max
     /// The part of its share that each member gets, by farm-local index (`SlowStart`); of spans where one gets less.
@@ -65,6 +75,8 @@ public struct View {
         ring = HashRing(memberCount: memberCount, isUsed: algorithm == .hash)
         costs = .allocate(capacity: room)
         costs.initialize(repeating: 1, count: room)
+        idle = .allocate(capacity: room)
+        idle.initialize(repeating: 0, count: room)
         parts = .allocate(capacity: room)
         parts.initialize(repeating: 1, count: room)
         spans = .allocate(capacity: Self.tiers)
@@ -85,23 +97,12 @@ public struct View {
         sequence.deallocate()
         ring.deallocate()
         costs.deallocate()
+        idle.deallocate()
         parts.deallocate()
     }
 }
 
 extension UnsafeMutablePointer where Pointee == View {
-    /// A tier's span, read once, of a farm with so many members; nil when it is empty, or when what a delayed thread has
-    /// read is a mixture that does not lie within the farm.
-    @inline(__always)
-    func span(_ at: Int, of members: Int) -> View.Span? {
-        var span = pointee.spans[at]
-        span.start = farm_get32(&pointee.spans[at].start)
-        span.count = farm_get32(&pointee.spans[at].count)
-        span.drawn = farm_get32(&pointee.spans[at].drawn)
-        guard span.count > 0, Int(span.start) + Int(span.count) <= members, span.drawn <= span.count else { return nil }
-        return span
-    }
-
     /// Rebuilds the view from a copy of the rows. One thread at a time, on the view that is not in use.
     func rebuild(from input: ViewInput, generation: UInt64, deadline: UInt64, scratch: ViewScratch) {
         let members = input.members
@@ -193,7 +194,7 @@ extension UnsafeMutablePointer where Pointee == View {
         if pointee.loadsMatter {
             span.idle = LoadShares.fill(
                 scratch.units, count: Int(span.drawn), weights: scratch.weights, order: order, costs: pointee.costs,
-                window: window)
+                window: window, idle: pointee.idle)
         } else if let window {
             for at in 0..<window.count { scratch.units[at] = window.units(at, of: scratch.weights[at]) }
         } else {

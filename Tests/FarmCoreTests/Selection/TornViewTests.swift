@@ -19,7 +19,8 @@ import Testing
             for tier in 0..<View.tiers {
                 view.pointee.spans[tier] = View.Span(
                     start: small(&numbers), count: small(&numbers), drawn: small(&numbers),
-                    sequenceStart: small(&numbers), sequenceLength: small(&numbers), weight: numbers.next() >> 40,
+                    sequenceStart: small(&numbers), sequenceLength: small(&numbers), idle: small(&numbers) << 28,
+                    weight: numbers.next() >> 40,
                     ring: HashRingSlice(
                         start: small(&numbers), partsStart: small(&numbers),
                         // A search goes through a ring: its length is always one that some ring had, so it is short here.
@@ -33,6 +34,7 @@ import Testing
             for position in 0..<members {
                 view.pointee.order[position] = UInt32.random(in: 0..<UInt32(members), using: &numbers)
                 view.pointee.alias[position] = numbers.next()
+                view.pointee.idle[position] = small(&numbers)
                 view.pointee.costs[position] = Float(bitPattern: UInt32(truncatingIfNeeded: numbers.next()))
             }
             for position in 0..<min(16, view.pointee.sequenceCapacity) {
