@@ -107,7 +107,9 @@ extension UnsafeMutablePointer where Pointee == Engine {
                 open.row, latency: now &- request.pointee.chosen_at, isError: status >= 500 || fails, now: now)
         }
         guard fails else {
-            if request.pointee.broken != 0 || request.pointee.flags & FARM_REQUEST_TRIAL != 0 || status == Self.switching {
+            if request.pointee.broken != 0 || request.pointee.flags & FARM_REQUEST_TRIAL != 0
+                || status == Self.switching
+            {
                 answersWell(request, open, status: status, now: now)
             }
             return true
@@ -288,7 +290,8 @@ extension UnsafeMutablePointer where Pointee == Engine {
         if failure.isDoubtful && health.isLastDoubt(row, now: farm_host_clock()) {
             failure.mayPutDown =
                 DoubtGuard(
-                    farm.pointee.constMembers, freshness: farm.pointee.freshness, retry: health.retry, now: farm_host_clock()
+                    farm.pointee.constMembers, freshness: farm.pointee.freshness, retry: health.retry,
+                    now: farm_host_clock()
                 ).mayPutDown
         }
         let change = pointee.write(farm: farmAt, local: local) {
