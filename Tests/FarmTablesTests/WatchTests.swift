@@ -51,7 +51,9 @@ import Testing
         #expect(lines("quiet", 146) == ["farm quiet: member a reports again"])
         #expect(lines("quiet", 143) == ["farm quiet is ok again after 20 s"])
         tick(240)
-        #expect(lines("quiet", 145).last == "farm quiet: member a is out: it has not reported for 65 s (FarmExpectUpdate 60 s)")
+        #expect(
+            lines("quiet", 145).last
+                == "farm quiet: member a is out: it has not reported for 65 s (FarmExpectUpdate 60 s)")
     }
 
     /// A child of an older configuration may know other members: what it sees is not what is.

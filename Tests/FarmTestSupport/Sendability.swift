@@ -11,3 +11,4 @@ extension MomentText: @unchecked Sendable {}
 extension PassiveHealth.Asker: @unchecked Sendable {}
 extension ConditionWatch.Line: @unchecked Sendable {}
 extension Wish.Trials: @unchecked Sendable {}
+extension PassiveHealth.Failure: @unchecked Sendable {}

@@ -28,7 +28,8 @@ enum AdminNoteText {
         if let since = member.healthSince { text += ", for \(Moment.length(seconds(since, now)))" }
         if let error = member.lastError { text += ": \(error)" }
         if let trial = member.nextTrial {
-            text += trial > now ? "; next trial in \(Moment.length(seconds(now, trial)))" : "; the next request may try it"
+            text +=
+                trial > now ? "; next trial in \(Moment.length(seconds(now, trial)))" : "; the next request may try it"
         }
         return text
     }

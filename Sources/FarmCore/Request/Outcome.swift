@@ -33,7 +33,9 @@ public enum RequestOutcome: UInt32, CaseIterable, Sendable {
     /// The outcome of a request that has ended. `last`: what it came to last, nil: no attempt has ended and the farm has sent it
     /// nowhere. `wasForwarded`: to another farm, whatever became of it there. `attempts`: members that were chosen for it.
     /// `clientLeft`: its client has closed the connection.
-    public static func of(last: RequestOutcome?, wasForwarded: Bool, attempts: UInt32, clientLeft: Bool) -> RequestOutcome {
+    public static func of(last: RequestOutcome?, wasForwarded: Bool, attempts: UInt32, clientLeft: Bool)
+        -> RequestOutcome
+    {
         if wasForwarded { return .forwarded }
         switch last {
         // The farm had answered before the client's connection was found closed, but not all of a member's answer had gone.

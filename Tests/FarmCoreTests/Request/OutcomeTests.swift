@@ -23,7 +23,8 @@ import Testing
         Case(last: .redirected, attempts: 0, expected: .redirected),
         Case(last: .redirected, attempts: 2, left: true, expected: .redirected),
         // To a server.
-        Case(last: .forwarded, attempts: 0, expected: .forwarded), Case(last: .forwarded, left: true, expected: .forwarded),
+        Case(last: .forwarded, attempts: 0, expected: .forwarded),
+        Case(last: .forwarded, left: true, expected: .forwarded),
         // Whatever became of it in the other farm.
         Case(last: .served, forwarded: true, expected: .forwarded),
         Case(last: .failed, forwarded: true, expected: .forwarded),
@@ -68,7 +69,9 @@ import Testing
         #expect(RequestOutcome.allCases.map(\.rawValue) == Array(0..<FARM_OUTCOMES))
         #expect(AnswerClass.allCases.map(\.rawValue) == Array(0..<FARM_CLASSES))
         #expect(Arrival.allCases.map(\.rawValue) == Array(0..<FARM_CAME))
-        #expect(RequestOutcome.refused.rawValue == FARM_OUTCOME_REFUSED && RequestOutcome.aborted.rawValue == FARM_OUTCOME_ABORTED)
+        #expect(
+            RequestOutcome.refused.rawValue == FARM_OUTCOME_REFUSED
+                && RequestOutcome.aborted.rawValue == FARM_OUTCOME_ABORTED)
         #expect(Arrival.forward.rawValue == FARM_CAME_FORWARD && Arrival.handOn.rawValue == FARM_CAME_HAND_ON)
     }
 

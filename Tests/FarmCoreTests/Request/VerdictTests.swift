@@ -73,14 +73,15 @@ import Testing
     /// Every request and policy: seven switches, the members waited for, and attempts up to and beyond the most there may be.
     static func situations(_ evidence: Evidence, _ ending: Ending) -> [Situation] {
         var all: [Situation] = []
-        for switches in 0..<128 {
+        for switches in 0..<128 as Range<Int> {
+            func on(_ bit: Int) -> Bool { switches >> bit & 1 == 1 }
             for (attempts, most) in [(1, 3), (2, 3), (3, 3), (1, 1), (2, 1), (3, 1)] as [(UInt32, UInt32)] {
                 for waited in 0...2 as ClosedRange<UInt32> {
                     let situation = Situation(
-                        evidence: evidence, ending: ending, idempotent: switches & 1 != 0,
-                        bodyCanBeResent: switches & 2 != 0, retrySafe: switches & 4 != 0,
-                        failOnTimeout: switches & 8 != 0, failingStatus: switches & 16 != 0,
-                        brokeBefore: switches & 32 != 0, memberIsSound: switches & 64 != 0, waited: waited,
+                        evidence: evidence, ending: ending, idempotent: on(0),
+                        bodyCanBeResent: on(1), retrySafe: on(2),
+                        failOnTimeout: on(3), failingStatus: on(4),
+                        brokeBefore: on(5), memberIsSound: on(6), waited: waited,
                         attempts: attempts, maxAttempts: most)
                     all.append(situation)
                 }

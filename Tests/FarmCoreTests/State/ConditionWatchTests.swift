@@ -26,41 +26,55 @@ import Testing
     }
 
     static let stories: [Story] = [
-        Story(description: "ok from the start says nothing", steps: [
-            Step(at: 5_000, condition: .ok), Step(at: 50_000, condition: .ok),
-        ]),
-        Story(description: "down is told once it has held, and its end with its whole length", steps: [
-            Step(at: 5_000, condition: .down, pending: true), Step(at: 5_999, condition: .down, pending: true),
-            Step(at: 6_000, condition: .down, line: told(.down, 1_000)), Step(at: 60_000, condition: .down),
-            Step(at: 61_000, condition: .ok, refused: 7, pending: true), Step(at: 61_999, condition: .ok, pending: true),
-            Step(at: 62_500, condition: .ok, line: told(.ok, 56_000, 7)), Step(at: 90_000, condition: .ok),
-        ]),
-        Story(description: "less than a second is not told", steps: [
-            Step(at: 5_000, condition: .down, pending: true), Step(at: 5_900, condition: .ok, pending: true),
-            Step(at: 8_000, condition: .ok),
-        ]),
-        Story(description: "one condition after another: the end tells the time since it was ok", steps: [
-            Step(at: 5_000, condition: .down, pending: true),
-            Step(at: 6_000, condition: .down, refused: 2, line: told(.down, 1_000, 2)),
-            Step(at: 20_000, condition: .offline, pending: true),
-            Step(at: 21_000, condition: .offline, refused: 3, line: told(.offline, 1_000, 5)),
-            Step(at: 30_000, condition: .ok, pending: true), Step(at: 31_000, condition: .ok, line: told(.ok, 25_000, 5)),
-        ]),
-        Story(description: "a short recovery in between is not told", steps: [
-            Step(at: 5_000, condition: .down, pending: true),
-            Step(at: 6_000, condition: .down, line: told(.down, 1_000)),
-            Step(at: 7_000, condition: .ok, pending: true), Step(at: 7_500, condition: .down, pending: true),
-            Step(at: 9_000, condition: .down), Step(at: 10_000, condition: .ok, pending: true),
-            Step(at: 11_000, condition: .ok, line: told(.ok, 5_000)),
-        ]),
-        Story(description: "full at most once in ten seconds", steps: [
-            Step(at: 5_000, condition: .full, pending: true),
-            Step(at: 6_200, condition: .full, refused: 9, line: told(.full, 1_200, 9), pending: true),
-            Step(at: 7_000, condition: .full, pending: true), Step(at: 8_000, condition: .ok, pending: true),
-            Step(at: 9_000, condition: .ok, line: told(.ok, 3_000, 9)),
-            Step(at: 10_000, condition: .full, pending: true), Step(at: 12_000, condition: .full, pending: true),
-            Step(at: 18_000, condition: .full, line: told(.full, 8_000), pending: true),
-        ]),
+        Story(
+            description: "ok from the start says nothing",
+            steps: [
+                Step(at: 5_000, condition: .ok), Step(at: 50_000, condition: .ok),
+            ]),
+        Story(
+            description: "down is told once it has held, and its end with its whole length",
+            steps: [
+                Step(at: 5_000, condition: .down, pending: true), Step(at: 5_999, condition: .down, pending: true),
+                Step(at: 6_000, condition: .down, line: told(.down, 1_000)), Step(at: 60_000, condition: .down),
+                Step(at: 61_000, condition: .ok, refused: 7, pending: true),
+                Step(at: 61_999, condition: .ok, pending: true),
+                Step(at: 62_500, condition: .ok, line: told(.ok, 56_000, 7)), Step(at: 90_000, condition: .ok),
+            ]),
+        Story(
+            description: "less than a second is not told",
+            steps: [
+                Step(at: 5_000, condition: .down, pending: true), Step(at: 5_900, condition: .ok, pending: true),
+                Step(at: 8_000, condition: .ok),
+            ]),
+        Story(
+            description: "one condition after another: the end tells the time since it was ok",
+            steps: [
+                Step(at: 5_000, condition: .down, pending: true),
+                Step(at: 6_000, condition: .down, refused: 2, line: told(.down, 1_000, 2)),
+                Step(at: 20_000, condition: .offline, pending: true),
+                Step(at: 21_000, condition: .offline, refused: 3, line: told(.offline, 1_000, 5)),
+                Step(at: 30_000, condition: .ok, pending: true),
+                Step(at: 31_000, condition: .ok, line: told(.ok, 25_000, 5)),
+            ]),
+        Story(
+            description: "a short recovery in between is not told",
+            steps: [
+                Step(at: 5_000, condition: .down, pending: true),
+                Step(at: 6_000, condition: .down, line: told(.down, 1_000)),
+                Step(at: 7_000, condition: .ok, pending: true), Step(at: 7_500, condition: .down, pending: true),
+                Step(at: 9_000, condition: .down), Step(at: 10_000, condition: .ok, pending: true),
+                Step(at: 11_000, condition: .ok, line: told(.ok, 5_000)),
+            ]),
+        Story(
+            description: "full at most once in ten seconds",
+            steps: [
+                Step(at: 5_000, condition: .full, pending: true),
+                Step(at: 6_200, condition: .full, refused: 9, line: told(.full, 1_200, 9), pending: true),
+                Step(at: 7_000, condition: .full, pending: true), Step(at: 8_000, condition: .ok, pending: true),
+                Step(at: 9_000, condition: .ok, line: told(.ok, 3_000, 9)),
+                Step(at: 10_000, condition: .full, pending: true), Step(at: 12_000, condition: .full, pending: true),
+                Step(at: 18_000, condition: .full, line: told(.full, 8_000), pending: true),
+            ]),
     ]
 
     @Test(arguments: stories) func story(_ story: Story) {

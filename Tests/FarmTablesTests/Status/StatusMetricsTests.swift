@@ -103,9 +103,11 @@ import Testing
             #expect(try values(metrics, family, ["farm"]) == ["f": Double(value), "g": 0, "empty": 0])
         }
         let outcomes = try values(metrics, "farm_requests", ["farm", "outcome"])
-        #expect(outcomes.count == 18 && outcomes.filter { $0.value != 0 } == [
-            "f served": 1, "f failed": 2, "f refused": 3, "f redirected": 4, "f forwarded": 5, "f aborted": 6,
-        ])
+        #expect(
+            outcomes.count == 18
+                && outcomes.filter { $0.value != 0 } == [
+                    "f served": 1, "f failed": 2, "f refused": 3, "f redirected": 4, "f forwarded": 5, "f aborted": 6,
+                ])
         let answers = try values(metrics, "farm_answers", ["farm", "class"])
         #expect(answers.count == 15 && answers.filter { $0.value != 0 } == ["f 2xx": 9, "f 5xx": 12])
         // A count beyond what a double holds is written whole.
