@@ -54,7 +54,8 @@ import Testing
         let note = engine.pointee.farms[0].row.pointee.note
         #expect(ManagementTests.by(note).isEmpty && ManagementTests.reason(note).isEmpty)
         #expect(note.since_us == Self.wall + 10 * Self.second && note.until_us == 0)
-        let lines = HostLog.lines(naming: "farm whole is")
+        // On a slow machine the condition has held for a second, and has lines of its own.
+        let lines = HostLog.lines(naming: "farm whole is").filter { $0.number < 140 }
         #expect(lines.map(\.number) == [111, 113] && lines.allSatisfy { $0.level == FARM_LOG_NOTICE })
     }
 

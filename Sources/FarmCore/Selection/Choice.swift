@@ -149,10 +149,11 @@ extension Farm {
         guard farm_read32(&row.pointee.admin) == FARM_ADMIN_ON else { return nil }
         if view.pointee.due != View.noMember, let trial = claimTrial(view, wish, now: now) { return trial }
         let spanCount = min(Int(view.pointee.spanCount), View.tiers)
-        if let tie = wish.tie, spanCount > 0, let span = view.span(0, of: members.count),
-            let choice = pickByTie(tie, from: span, of: view, wish, now: now)
-        {
-            return choice
+        if let tie = wish.tie, spanCount > 0 {
+            let span = view.pointee.spans[0]
+            if span.isWithin(members.count), let choice = pickByTie(tie, from: span, of: view, wish, now: now) {
+                return choice
+            }
         }
         for at in 0..<spanCount {
             let span = view.pointee.spans[at]
