@@ -55,6 +55,7 @@ help:
 	@echo "make bench-locks    updates of up to 64 processes at once, and their waits for locks: half a minute"
 	@echo "make bench-updates  measure updates, and real members of different capacity: three minutes"
 	@echo "make bench-faults   stop, kill and close members under load, and count what clients see: three minutes"
+	@echo "make bench-blame   requests that break members, and outages of whole farms, beside mod_proxy_balancer: ten minutes"
 	@echo "make bench-limits   what a member with maxinflight sees at once, also when children are killed: a minute"
 	@echo "make bench-offlining  what still reaches a member after it has been taken off: two minutes"
 	@echo "make bench-status  what each format of the status costs, and what a scraper costs requests: five minutes"
