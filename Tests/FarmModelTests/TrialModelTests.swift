@@ -4,7 +4,9 @@ import Testing
 @Suite struct TrialModelTests {
     @Test func trialsOfAFarmWithNobody() {
         holds("trial, two requests, both may die", TrialProtocol.system(nil, [.stranded, .stranded], deaths: 2))
-        holds("trial, three requests while nobody is available", TrialProtocol.system(nil, [.stranded, .stranded, .stranded], hours: 3))
+        holds(
+            "trial, three requests while nobody is available",
+            TrialProtocol.system(nil, [.stranded, .stranded, .stranded], hours: 3))
     }
 
     @Test func trialsWhileOthersServe() {

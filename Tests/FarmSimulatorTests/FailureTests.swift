@@ -34,7 +34,9 @@ import Testing
 
     /// All members refuse from second 10 to second 20 or 40: the farm serves again within `recover` of their return, and what
     /// comes later is served by all of them.
-    @Test(arguments: algorithms, [20, 40] as [Double]) func aFarmIsBackWithinRecover(_ competitor: Competitor, _ back: Double) {
+    @Test(arguments: algorithms, [20, 40] as [Double]) func aFarmIsBackWithinRecover(
+        _ competitor: Competitor, _ back: Double
+    ) {
         let members = Self.members { _, member in
             member.disturbances = [Disturbance(from: seconds(10), until: seconds(back), .refuse)]
         }

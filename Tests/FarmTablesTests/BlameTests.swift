@@ -43,7 +43,9 @@ import Testing
     }
 
     /// A farm of which each member is asked in its turn: each has a tier of its own.
-    private func engine(_ count: Int, change: (inout FarmSpec) -> Void = { _ in }) throws -> UnsafeMutablePointer<Engine> {
+    private func engine(_ count: Int, change: (inout FarmSpec) -> Void = { _ in }) throws -> UnsafeMutablePointer<
+        Engine
+    > {
         var spec = FarmSpec("f", (0..<count).map { MemberSpec("m\($0)", tier: UInt32($0)) })
         spec.failOnStatus = [503]
         change(&spec)
@@ -169,10 +171,12 @@ import Testing
     }
 
     /// What does not count as one of the two: the third member is asked, and answers.
-    @Test(arguments: [
-        [.closes, .answers503], [.answers503, .closes], [.closes, .timesOut], [.timesOut, .closes], [.closes, .failsTLS],
-        [.failsTLS, .closes], [.closes, .breaksBody],
-    ] as [[Act]])
+    @Test(
+        arguments: [
+            [.closes, .answers503], [.answers503, .closes], [.closes, .timesOut], [.timesOut, .closes],
+            [.closes, .failsTLS],
+            [.failsTLS, .closes], [.closes, .breaksBody],
+        ] as [[Act]])
     func whatIsNoTwoInARow(_ acts: [Act]) throws {
         let engine = try engine(3)
         #expect(serve(engine) { $0 < 2 ? acts[$0] : .answers }.asked == [0, 1, 2])
@@ -364,7 +368,9 @@ import Testing
         #expect(engine.row(0).state.isAvailable)
         #expect(trial.flags & FARM_REQUEST_TRIAL == 0)
         #expect(fails(engine, 0) == (status == 101 ? 0 : 1), "a final status alone ends no row, a 101 does")
-        #expect(!engine.end(&trial, saw: [.answer, .sent, .broke], mayResend: true, bytesIn: 0, bytesOut: 0, now: 13 * second))
+        #expect(
+            !engine.end(
+                &trial, saw: [.answer, .sent, .broke], mayResend: true, bytesIn: 0, bytesOut: 0, now: 13 * second))
         #expect(engine.row(0).state.isAvailable, "one cut answer is one doubtful failure")
         #expect(doubts(engine, 0) == 1)
     }

@@ -18,7 +18,8 @@ public final class TestFarm {
 
     public init(
         _ algorithm: Algorithm, weights: [UInt32], names: [String]? = nil, fall: UInt32 = 1,
-        retry: UInt64 = 10_000_000, recover: UInt64 = 0, freshness: Freshness = .off, slowStart: SlowStart = .off, panic: UInt32 = 0,
+        retry: UInt64 = 10_000_000, recover: UInt64 = 0, freshness: Freshness = .off, slowStart: SlowStart = .off,
+        panic: UInt32 = 0,
         seed number: UInt64 = 1
     ) {
         rows = Rows(weights: weights, names: names)
@@ -28,7 +29,8 @@ public final class TestFarm {
         (seed + 1).initialize(to: ~number)
         farm = Farm(
             row: rows.farm, members: rows.members, algorithm: algorithm,
-            health: PassiveHealth(fall: fall, retry: retry, recover: recover), freshness: freshness, slowStart: slowStart,
+            health: PassiveHealth(fall: fall, retry: retry, recover: recover), freshness: freshness,
+            slowStart: slowStart,
             panic: panic)
     }
 

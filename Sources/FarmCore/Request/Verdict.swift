@@ -116,7 +116,8 @@ public struct Verdict: Equatable {
         public var memberIsSound = true
 
         public init(
-            attempts: UInt32, isIdempotent: Bool, bodyCanBeResent: Bool, wasStaleBefore: Bool = false, waited: UInt32 = 0,
+            attempts: UInt32, isIdempotent: Bool, bodyCanBeResent: Bool, wasStaleBefore: Bool = false,
+            waited: UInt32 = 0,
             brokeBefore: Bool = false, memberIsSound: Bool = true
         ) {
             self.attempts = attempts

@@ -9,7 +9,8 @@ extension Farm {
     @inline(never)
     private func strandedTrialIsDue(now: UInt64) -> Bool {
         members.contains {
-            $0.row.state.mayBeTried && freshness.isIn($0.row, now: now) && now >= health.nextTrial($0.row, for: .stranded)
+            $0.row.state.mayBeTried && freshness.isIn($0.row, now: now)
+                && now >= health.nextTrial($0.row, for: .stranded)
         }
     }
 }

@@ -40,7 +40,8 @@ final class ReferenceBalancer<Policy: ReferencePolicy>: Balancer {
         if memory.farm.pointee.generation != generation { rebuild() }
         for member in down where !tried.contains(UInt32(member)) {
             let isStranded = available.isEmpty && memory.health.recover != 0
-            guard memory.health.claimTrial(memory.row(member), now: now, for: isStranded ? .stranded : .repeatable) else {
+            guard memory.health.claimTrial(memory.row(member), now: now, for: isStranded ? .stranded : .repeatable)
+            else {
                 continue
             }
             inFlight[member] += 1

@@ -24,7 +24,8 @@ extension Scenarios {
         }
         return Scenario(
             "restart-\(name)",
-            "ten members refuse for 5 s, " + (apart > 0 ? "one after the other" : "all of them together") + ", four balancers",
+            "ten members refuse for 5 s, " + (apart > 0 ? "one after the other" : "all of them together")
+                + ", four balancers",
             members: all, balancers: 4, arrivals: .poisson(rate(members(10), utilisation: 0.6)), duration: seconds(120),
             measuredFrom: seconds(10))
     }

@@ -219,7 +219,8 @@ import Testing
         test.setState(1, admin: .off)
         #expect(test.choose(trials: .never, now: 1_000) == nil)
         #expect((test.rows[0].pointee.retry_at, test.rows[0].pointee.tried_at) == (1_000, 0))
-        #expect(test.choose(trials: .whenOverdue, now: 1_000) == Choice(index: 0, isTrial: true), "it is still to be had")
+        #expect(
+            test.choose(trials: .whenOverdue, now: 1_000) == Choice(index: 0, isTrial: true), "it is still to be had")
     }
 
     @Test(arguments: Algorithm.allCases) func whoeverTriedItDoesNotTryAgain(_ algorithm: Algorithm) {

@@ -240,7 +240,8 @@ import Testing
         defer { withExtendedLifetime(rows) {} }
         let row = rows[0]
         _ = health.eject(row, now: 0, wallClock: 1)
-        #expect(health.failed(row, .init(isDoubtful: false, wasTrial: true), now: 10_000_000, wallClock: 2) == .stillDown)
+        #expect(
+            health.failed(row, .init(isDoubtful: false, wasTrial: true), now: 10_000_000, wallClock: 2) == .stillDown)
         #expect(row.pointee.retry_at == 30_000_000)
         #expect(row.state.isOutlier)
     }

@@ -124,7 +124,8 @@ import Testing
         goDown(health, at: 0)
         #expect(health.claimTrial(row, now: 10 * second))
         health.didNotConnect(row, began: 10 * second, now: 70 * second)
-        #expect(health.failed(row, .init(isDoubtful: false, wasTrial: true), now: 70 * second, wallClock: 1) == .stillDown)
+        #expect(
+            health.failed(row, .init(isDoubtful: false, wasTrial: true), now: 70 * second, wallClock: 1) == .stillDown)
         #expect(health.nextTrial(row, for: .repeatable) == 90 * second)
     }
 

@@ -58,7 +58,9 @@ public enum TrialProtocol {
 
         for (number, asker) in askers.enumerated() {
             let program = Program("request \(number + 1), \(asker)")
-            let (now, tried, due, known) = (program.register(), program.register(), program.register(), program.register())
+            let (now, tried, due, known) = (
+                program.register(), program.register(), program.register(), program.register()
+            )
             let (unreachable, breaks, over) = (program.label(), program.label(), program.label())
             let isStranded = asker == .stranded ? 2 : 0
             program.step("Engine.choose: the clock") { $0[now] = $0.get(clock) }
