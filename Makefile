@@ -100,7 +100,7 @@ COMPILE = gcc -c -flto -fPIC -fno-plt -std=gnu11 -Wall -Wextra -Werror $(shell $
 	    -I$(shell $(APXS) -q INCLUDEDIR) $(shell apr-1-config --includes)
 # Unloaded by httpd at each restart, so that another version can take its place: no nodelete. The one exported symbol is found
 # in the copy that asks (-Bsymbolic), and not in one that is still loaded under another path.
-LINK = gcc -shared -flto -O2 -o $@ $(filter %.o %.a,$^) -Wl,--version-script=CShim/exports.map -Wl,-Bsymbolic -Wl,-z,now \
+LINK = gcc -shared -flto -flto-partition=one -O2 -o $@ $(filter %.o %.a,$^) -Wl,--version-script=CShim/exports.map -Wl,-Bsymbolic -Wl,-z,now \
 	    -Wl,--gc-sections -Wl,--strip-debug -Wl,--as-needed -lcrypto -lm
 
 # Written anew only when the revision is another, so that what has it built in is built again then and not at each commit.
