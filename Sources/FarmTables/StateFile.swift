@@ -59,6 +59,7 @@ extension Engine {
                 out.text(state.admin.name)
             }
             if state.isDownByMonitor { out.text("&health=down") }
+            if state.isDownByManager { out.text("&health_by=manager") }
             out.text("&configured_weight=")
             out.number(UInt64(configured.weight))
             if weight != configured.weight {
@@ -178,7 +179,9 @@ extension Engine {
                     farm_set64(values + Int(number), SharedDouble.word(metric.value))
                 }
             }
-            if record.isDownByMonitor { row.publish(row.state.with(downByMonitor: true)) }
+            if record.isDownByMonitor {
+                row.publish(row.state.with(downByMonitor: true, byManager: record.isDownByManager))
+            }
             if record.since != 0 && record.configuredAdmin.rawValue == configured.admin {
                 farm_member_row_note(row).set(word) { row.publish(row.state.with(admin: record.admin)) }
             }

@@ -190,7 +190,9 @@ def test_321_07_broken_uploads(httpd, certificate, scheme, chunked):
     for _ in range(12):
         with Sender(httpd.port, "/app/x", 20 * MIB, chunked) as client:
             assert client.status_of_upload(PIECE, 20) in (500, 502, 503)
-    assert sum(member.refused for member in made) == 12
+    refused = sum(member.refused for member in made)
+    # mod_proxy_http2 connects to its member a second time when the first connection closes early, as behind a plain ProxyPass.
+    assert refused >= 12 if scheme == "h2c" else refused == 12
     rows = httpd.rows()
     assert sum(row["errors"] for row in rows.values()) == 12
     for name, row in rows.items():

@@ -236,10 +236,11 @@ def test_700_15_no_trial(httpd, alone):
     farms(httpd, *parts, "FarmAlgorithm roundrobin", "FarmSet fall=1 retry=20ms")
     httpd.log.expect_broken()
     httpd.log.expect("proxy_farm:")
-    bad.next(members.close_on_accept)
+    bad.refuse()
     httpd.start()
     assert (httpd.get("/app/x").status == 200) is not alone
     assert httpd.rows()["bad"]["health"] == "down"
+    bad.start()
     connections = bad.connections
     # Many times `retry` goes by.
     for _ in range(20):

@@ -187,12 +187,13 @@ def preset(field):
     """What the shim sets a field of a farm to, before its lines are read; nothing: 0."""
     found = re.findall(rf"\bfarm->{field} = (.+);", function("farm_directives.c", "farm_section"))
     value, = found or ["0"]
-    return int(re.sub(r"apr_time_from_sec\((\d+)\)", r"\1", value))
+    milliseconds = re.fullmatch(r"apr_time_from_msec\((\d+)\)", value)
+    return int(milliseconds[1]) / 1000 if milliseconds else int(re.sub(r"apr_time_from_sec\((\d+)\)", r"\1", value))
 
 
 def seconds(text):
     number, unit = re.fullmatch(r"(\d+)([a-z]*)", text).groups()
-    return int(number) * {"": 1, "s": 1, "min": 60, "h": 3600}[unit]
+    return int(number) * {"": 1, "ms": 0.001, "s": 1, "min": 60, "h": 3600}[unit]
 
 
 def test_950_30_defaults_of_farmset():

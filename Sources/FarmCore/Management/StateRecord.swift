@@ -15,6 +15,8 @@ public struct StateRecord {
     public var since: UInt64 = 0
     public var until: UInt64 = 0
     public var isDownByMonitor = false
+    /// With `isDownByMonitor`: somebody at farm-manager has set it.
+    public var isDownByManager = false
     /// 0: that of the configuration.
     public var weight: UInt32 = 0
     public var configuredWeight: UInt32 = 0
@@ -75,6 +77,10 @@ public struct StateRecord {
         if isField("health") {
             isDownByMonitor = true
             return Names.isWord(value, "down")
+        }
+        if isField("health_by") {
+            isDownByManager = true
+            return Names.isWord(value, "manager")
         }
         if isField("weight") || isField("configured_weight") {
             guard let number = Change.weight(value) else { return false }

@@ -15,6 +15,7 @@ import Testing
         var since: UInt64 = 0
         var until: UInt64 = 0
         var isDownByMonitor = false
+        var isDownByManager = false
         var weight: UInt32 = 0
         var configuredWeight: UInt32 = 0
         var metrics: [String: Double] = [:]
@@ -29,6 +30,7 @@ import Testing
                 configuredAdmin: record.configuredAdmin, by: Reading.text(record.by),
                 reason: Reading.text(record.reason),
                 since: record.since, until: record.until, isDownByMonitor: record.isDownByMonitor,
+                isDownByManager: record.isDownByManager,
                 weight: record.weight,
                 configuredWeight: record.configuredWeight,
                 metrics: Dictionary(
@@ -53,6 +55,10 @@ import Testing
                     weight: 7,
                     configuredWeight: 3, metrics: ["cpu": 0.5, "db.conns": 1e300])
             ),
+            (
+                "farm=app&member=m&health=down&health_by=manager",
+                Read(member: "m", isDownByMonitor: true, isDownByManager: true)
+            ),
             ("farm=app&member=m&metric=a%3A-0.25", Read(member: "m", metrics: ["a": -0.25])),
             ("farm=app&since=999999999999999999", Read(since: 999_999_999_999_999_999)),
         ] as [(String, Read)])
@@ -63,6 +69,7 @@ import Testing
         "farm=app&member=a/b",
         "farm=app&admin=", "farm=app&admin=gone", "farm=app&configured_admin=x", "farm=app&since=", "farm=app&since=-1",
         "farm=app&since=1.5", "farm=app&since=9999999999999999999", "farm=app&until=x", "farm=app&health=up",
+        "farm=app&health_by=monitor",
         "farm=app&health=", "farm=app&weight=0", "farm=app&weight=1001", "farm=app&weight=",
         "farm=app&configured_weight=-1",
         "farm=app&colour=red", "farm=app&Admin=on", "farm=app&by=%0A", "farm=app&reason=%FF", "farm=app&by=%", "farm",
