@@ -278,7 +278,7 @@ def test_411_08_a_time_without_farms(httpd, upgrades):
         httpd.graceful()
         upgrades.check(build)
         assert manager.kept(httpd) == settings
-    assert json.loads(client.request(httpd.port, "/farm-status?format=json").body)["module"]["old_processes"] == 0
+    wait.until(lambda: httpd.status()["module"]["old_processes"] == 0, "the old processes to end")
 
 
 @pytest.mark.parametrize("mechanism", ["flock", "fcntl", "sysvsem", "posixsem"])
