@@ -1,7 +1,6 @@
 """A new version of the module takes over at a graceful restart, with the layout of the tables that the old one has or with
 another. `make other-versions` builds both kinds beside the module; `make upgrade-test` runs this with 200 upgrades."""
 
-import json
 import os
 import shutil
 import threading
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from farmhttpd import client, manager, members, update, wait
+from farmhttpd import manager, members, update, wait
 from farmhttpd.env import FARM_MODULE
 from farmhttpd.members import answer
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from farmhttpd import client, members, outcomes, wait
+from farmhttpd import client, outcomes, wait
 from farmhttpd.fallback import kept_busy, wait_for_line
 from farmhttpd.manager import change
 from farmhttpd.update import push

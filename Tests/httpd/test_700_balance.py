@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from farmhttpd import client, members, wait
+from farmhttpd import client, wait
 from farmhttpd.members import answer
 from farmhttpd.update import push
 from test_220_hash import BY_KEY, keys
