@@ -20,7 +20,7 @@ enum Log {
                 out.text(failure.isDoubtful ? " doubtful failures in a row" : " failures in a row")
             }
             out.text("; a request tries it again in ")
-            out.interval(health.retry)
+            out.span(microseconds: health.retry)
         }
     }
 
@@ -31,7 +31,7 @@ enum Log {
             error.write(to: &out)
             out.text("; the next trial in ")
             let at = farm_get64(&row.pointee.retry_at)
-            out.interval(at > now ? at - now : 0)
+            out.span(microseconds: at > now ? at - now : 0)
         }
     }
 

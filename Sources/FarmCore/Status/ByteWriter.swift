@@ -49,17 +49,6 @@ public struct ByteWriter: ~Copyable {
         byte(0x30 + UInt8(value % 10))
     }
 
-    /// A time in microseconds as people read it: `250 ms`, `10 s`. What is not a whole number of units is rounded up.
-    public mutating func interval(_ microseconds: UInt64) {
-        let milliseconds = microseconds / 1000 &+ (microseconds % 1000 == 0 ? 0 : 1)
-        if milliseconds < 10_000 && milliseconds % 1000 != 0 {
-            number(milliseconds)
-            return text(" ms")
-        }
-        number(milliseconds / 1000 &+ (milliseconds % 1000 == 0 ? 0 : 1))
-        text(" s")
-    }
-
     /// The NUL-terminated text of a row or of the configuration, at most `limit` bytes of it.
     public mutating func cString(_ text: UnsafePointer<CChar>, limit: Int = 4096) {
         bytes(Self.bytes(of: text, limit: limit))

@@ -27,18 +27,6 @@ final class Pieces {
         #expect(pieces.pieces.isEmpty)
     }
 
-    /// What is not a whole number of units is rounded up.
-    @Test(
-        arguments: [
-            (0, "0 s"), (1, "1 ms"), (1_000, "1 ms"), (250_000, "250 ms"), (999_001, "1 s"), (1_000_000, "1 s"),
-            (1_500_000, "1500 ms"), (9_999_000, "9999 ms"), (10_000_000, "10 s"), (10_000_001, "11 s"),
-            (160_000_000, "160 s"), (.max, "18446744073710 s"),
-        ] as [(UInt64, String)])
-    func intervals(_ time: UInt64, _ text: String) {
-        pieces.write { $0.interval(time) }
-        #expect(pieces.text == text)
-    }
-
     @Test(arguments: [0, 1, 9, 10, 99, 100, 18_446_744_073_709_551_615] as [UInt64])
     func number(_ number: UInt64) {
         pieces.write { $0.number(number) }
