@@ -28,8 +28,9 @@ public func finding(_ what: String) -> Never { fatalError(what) }
 @c public func farm_host_log(_ level: UInt32, _ number: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt32) {
     let line = UnsafeRawBufferPointer(start: text, count: Int(length)).assumingMemoryBound(to: UInt8.self)
     guard PlainText.isPlain(line) else { finding("a line of the log is no text: \(Array(line))") }
-    // What an administrator wrote is in UTF-8, and stands in lines about administration alone.
-    guard (110...112).contains(number) || number == 107 || number == 108 || line.allSatisfy({ $0 < 0x7F }) else {
+    // What an administrator wrote is in UTF-8. Only lines about administration quote it.
+    let quotes = (110...112).contains(number) || [107, 108, 142].contains(number)
+    guard quotes || line.allSatisfy({ $0 < 0x7F }) else {
         finding("a line of the log is beyond ASCII: \(Array(line))")
     }
 }
