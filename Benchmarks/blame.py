@@ -27,6 +27,8 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"ok"]
 """
+# By the path of each.
+NAMES = {"app": "farm", "bal": "balancer"}
 BALANCER = ["slotmem_shm", "proxy_balancer", "lbmethod_byrequests"]
 
 
@@ -120,7 +122,7 @@ def both(name, urls, scheme="http", *settings):
     """The same members behind a farm and behind a balancer."""
     farm, balancer = urls
     return ["<Farm app>", *(f"FarmMember {url} name=m{n}" for n, url in enumerate(farm)), *settings, "</Farm>",
-            f'ProxyPass "/farm/" "{scheme}://app/"', '<Proxy "balancer://app">',
+            f'ProxyPass "/app/" "{scheme}://app/"', '<Proxy "balancer://app">',
             *(f"BalancerMember {url}" for url in balancer), "</Proxy>", 'ProxyPass "/bal/" "balancer://app/"']
 
 
@@ -135,14 +137,14 @@ def beside(server, seconds, poison, period=2.0):
         found[way] = every(seconds, 0.25, lambda: ask(server.port, f"/{way}/page"))
         poisoning.join()
 
-    threads = [threading.Thread(target=run, args=(way,)) for way in ("farm", "bal")]
+    threads = [threading.Thread(target=run, args=(way,)) for way in ("app", "bal")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for way in ("farm", "bal"):
+    for way in ("app", "bal"):
         bad = collections.Counter(status for status in found[way] if status != 200)
-        rows.append([way, len(found[way]), sum(bad.values()), str(dict(bad))])
+        rows.append([NAMES[way], len(found[way]), sum(bad.values()), str(dict(bad))])
     return rows
 
 
@@ -198,7 +200,7 @@ def large_posts(options):
         seen[way][ask(port, f"/{way}/poison", "POST", b"x" * 20_000_000)] += 1
 
     rows = scripts(options, refusal, poison)
-    return [[*row, "the refused got " + str(dict(seen[row[0]]))] for row in rows]
+    return [[*row, f"the refused got {dict(seen[way])}"] for way, row in zip(NAMES, rows)]
 
 
 def broken_for_good(options):
@@ -209,10 +211,10 @@ def broken_for_good(options):
         spare = Script(lambda path: (OK, True))
         lines = ["<Farm app>", *(f"FarmMember http://127.0.0.1:{one.port}/" for one in made), "FarmSet failonstatus=503",
                  "FarmForward down http://spare/", "</Farm>", "<Farm spare>", f"FarmMember http://127.0.0.1:{spare.port}/",
-                 "</Farm>", 'ProxyPass "/farm/" "http://app/"']
+                 "</Farm>", 'ProxyPass "/app/" "http://app/"']
         with httpd(options, lines) as server:
             began = time.monotonic()
-            while ask(server.port, "/farm/x") != 200:
+            while ask(server.port, "/app/x") != 200:
                 time.sleep(0.05)
             rows.append([name, f"{time.monotonic() - began:.1f} s"])
     return rows
@@ -225,18 +227,18 @@ def outages(options):
         for count in (1, 4):
             made = [Script(lambda path: (OK, True)) for _ in range(count)]
             lines = ["<Farm app>", *(f"FarmMember http://127.0.0.1:{one.port}/" for one in made), "</Farm>",
-                     'ProxyPass "/farm/" "http://app/"']
+                     'ProxyPass "/app/" "http://app/"']
             with httpd(options, lines) as server:
-                wait_until(lambda: ask(server.port, "/farm/x") == 200, "the farm")
+                wait_until(lambda: ask(server.port, "/app/x") == 200, "the farm")
                 for one in made:
                     one.close()
                 before = server.said().count("AH00957")
-                every(seconds, 0.1, lambda: ask(server.port, "/farm/x"))
+                every(seconds, 0.1, lambda: ask(server.port, "/app/x"))
                 connects = server.said().count("AH00957") - before
                 for one in made:
                     one.open()
                 began = time.monotonic()
-                while ask(server.port, "/farm/x") != 200:
+                while ask(server.port, "/app/x") != 200:
                     time.sleep(0.02)
                 rows.append([f"{seconds} s, {count} member(s)", f"{time.monotonic() - began:.2f} s",
                              f"{connects / seconds / count:.1f}"])
@@ -255,11 +257,11 @@ def dropping(options):
             filler.connect_ex(listener.getsockname())
             fillers.append(filler)
     lines = ["<Farm app>", *(f"FarmMember http://127.0.0.1:{one.getsockname()[1]}/" for one in listeners), "</Farm>",
-             'ProxyPass "/farm/" "http://app/" connectiontimeout=2']
+             'ProxyPass "/app/" "http://app/" connectiontimeout=2']
     held = []
     with httpd(options, lines) as server:
         while farm_rows(server.port)[0]["condition"] != "down":
-            ask(server.port, "/farm/x")
+            ask(server.port, "/app/x")
         over = threading.Event()
 
         def watch():
@@ -269,7 +271,7 @@ def dropping(options):
 
         watching = threading.Thread(target=watch)
         watching.start()
-        statuses = every(10, 0.02, lambda: ask(server.port, "/farm/x"))
+        statuses = every(10, 0.02, lambda: ask(server.port, "/app/x"))
         over.set()
         watching.join()
     for one in (*fillers, *listeners):
