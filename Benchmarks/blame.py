@@ -33,7 +33,7 @@ BALANCER = ["slotmem_shm", "proxy_balancer", "lbmethod_byrequests"]
 
 
 class Script:
-    """A member that answers each request as `behave(path, body)` has it: bytes to send, and whether the connection is kept."""
+    """A member. For each request it calls `behave(path)`, which returns the bytes to send and whether to keep the connection."""
 
     def __init__(self, behave, port=None):
         self.behave = behave

@@ -19,7 +19,7 @@ int farm_fallbacks_check(server_rec *s, apr_pool_t *pconf, farm_conf *conf);
 /* farm_sticky.c */
 const char *farm_sticky_line(cmd_parms *cmd, void *dummy, const char *word, const char *names);
 const char *farm_cookie_line(cmd_parms *cmd, void *dummy, const char *name);
-/* A word of FarmSet samesite=, as Set-Cookie has it; 0: it is none. */
+/* Stores the value of FarmSet samesite= in `into`, spelled for Set-Cookie. Returns 0 if the word is not a valid value. */
 int farm_samesite(const char *word, const char **into);
 /* When FarmCookie's name is known: the farm of that number, after all before it. */
 void farm_sticky_check(server_rec *s, apr_pool_t *p, farm_conf *conf, int number);

@@ -17,8 +17,9 @@ static apr_size_t length_of_host(const char *host)
     return strcspn(host, "/$?#");
 }
 
-/* "scheme://name" of a farm as a ProxyPass line of the virtual host has it, for <Proxy> sections compare letters; with the same
- * scheme, if there is such a line. The farm's name as it is defined, when there is none. */
+/* Returns "scheme://name" of a farm, spelled as in a ProxyPass line of the virtual host, because <Proxy> sections are matched
+ * letter by letter. It prefers a line with the same scheme. Without any such line it returns the scheme it was given and the
+ * name as the farm defines it. */
 static const char *base_of(request_rec *r, const char *scheme, apr_size_t scheme_length, const farm_farm *farm)
 {
     const proxy_server_conf *conf = ap_get_module_config(r->server->module_config, &proxy_module);

@@ -103,7 +103,7 @@ typedef struct farm_farm {
     const char *sticky_file;            /* where that line stands */
     int sticky_line;
     apr_interval_time_t sticky_ttl;
-    const char *samesite;               /* of it, as it stands in Set-Cookie */
+    const char *samesite;               /* SameSite of that cookie, spelled for Set-Cookie */
     int private_ties;                   /* FarmSet cacheties=private */
     int passes_cookie;
     farm_fallback *fallbacks[FARM_ANY_CONDITION + 1];   /* by condition */
